@@ -1,0 +1,124 @@
+import * as z from "zod";
+import { limits } from "./limits.ts";
+
+/** A TCP port that can be dialled. */
+export const Port = z.number().int().min(1).max(65_535);
+
+/** A session's name: it stands in commands and host names, so it is a DNS label. */
+export const SessionName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "a name has 1 to 63 letters a-z, digits and inner hyphens");
+
+/** Region of a relay, for example `eu-west`. */
+export const Region = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, "a region has 1 to 32 letters a-z, digits and inner hyphens");
+
+/** Public host name or address of a relay, without port. */
+export const Host = z.string().min(1).max(253).regex(/^[A-Za-z0-9._:-]+$/, "not a host name or address");
+
+/** An address range, `10.0.0.0/8` or `2001:db8::/32`; a bare address means that address alone. */
+export const Cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]);
+
+export const SessionId = z.string().regex(/^s_[a-z0-9]{20,40}$/);
+export const RelayId = z.string().regex(/^r_[a-z0-9]{8,40}$/);
+export const AccountId = z.string().regex(/^a_[a-z0-9]{1,40}$/);
+
+/** Who may use a session and how much of it. */
+export const Policy = z.object({
+  /** Client addresses that may connect; empty means every address. */
+  allow: z.array(Cidr).max(limits.allowList),
+  /** End the session after its first pair. */
+  once: z.boolean(),
+  /** Pairs that live at once. */
+  pairs: z.number().int().min(1).max(limits.pairsPerSession),
+});
+export type Policy = z.infer<typeof Policy>;
+
+/** Body of `POST /v1/sessions`. */
+export const CreateSession = z.strictObject({
+  /** Unique in the account. Without it the control plane makes one from `suggestedName`. */
+  name: SessionName.optional(),
+  /** Used when `name` is absent: taken as it is when free or when its agent is away, else with a number behind it. */
+  suggestedName: SessionName.optional(),
+  /** What is exposed, for the list alone (`localhost:22`); nobody ever dials it from outside. */
+  target: z.string().min(1).max(300),
+  /** Wanted public port: refused with `port_taken` when it belongs to another session. */
+  port: Port.optional(),
+  region: Region.optional(),
+  allow: z.array(Cidr).max(limits.allowList).optional(),
+  ttlSeconds: z.number().int().min(1).max(365 * 86_400).optional(),
+  once: z.boolean().optional(),
+  pairs: z.number().int().min(1).max(limits.pairsPerSession).optional(),
+});
+export type CreateSession = z.infer<typeof CreateSession>;
+
+/** Where a session is reachable: one relay that carries it. */
+export const Placement = z.object({
+  relay: RelayId,
+  region: Region,
+  /** Public host of the relay: clients dial `host:clientPort`, halves dial `host:sharedPort`. */
+  host: Host,
+  sharedPort: Port,
+  clientPort: Port,
+});
+export type Placement = z.infer<typeof Placement>;
+
+/** `waiting`: no agent now, the port is kept. `live`: an agent is connected. `ended`: over, the port is free. */
+export const SessionState = z.enum(["waiting", "live", "ended"]);
+
+/** A session as its owner sees it. Times are ISO 8601 in UTC. */
+export const Session = z.object({
+  id: SessionId,
+  name: SessionName,
+  target: z.string(),
+  state: SessionState,
+  epoch: z.number().int().min(0),
+  /** `host:port` that a plain client dials. */
+  address: z.string(),
+  placements: z.array(Placement).min(1),
+  policy: Policy,
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime().nullable(),
+  /** Last moment at which an agent was known to be present. */
+  seenAt: z.iso.datetime().nullable(),
+});
+export type Session = z.infer<typeof Session>;
+
+/** Answer of `GET /v1/sessions`. */
+export const SessionList = z.object({ sessions: z.array(Session) });
+export type SessionList = z.infer<typeof SessionList>;
+
+/** Load that a relay reports with each heartbeat. */
+export const RelayLoad = z.object({
+  pairs: z.number().int().min(0),
+  sessions: z.number().int().min(0),
+  bytesPerSecond: z.number().min(0),
+  descriptors: z.number().int().min(0),
+  maxDescriptors: z.number().int().min(0),
+  /** 99th percentile of the event loop's delay since the last report. */
+  lagMs: z.number().min(0),
+});
+export type RelayLoad = z.infer<typeof RelayLoad>;
+
+/** A relay as the operator sees it. */
+export const Relay = z.object({
+  id: RelayId,
+  region: Region,
+  host: Host,
+  sharedPort: Port,
+  ports: z.object({ from: Port, to: Port }),
+  state: z.enum(["up", "draining", "gone"]),
+  leases: z.number().int().min(0),
+  load: RelayLoad.nullable(),
+  version: z.string(),
+  seenAt: z.iso.datetime().nullable(),
+});
+export type Relay = z.infer<typeof Relay>;
+
+/** Answer of `GET /v1/relays`. */
+export const RelayList = z.object({ relays: z.array(Relay) });
+export type RelayList = z.infer<typeof RelayList>;
+
+/** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

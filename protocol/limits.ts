@@ -1,0 +1,71 @@
+/**
+ * Every bound and timer of rdv, each with its reason. Durations are milliseconds and sizes bytes unless the
+ * name says otherwise.
+ */
+export const limits = {
+  /** A peer has this long to send its whole request head; a shell client on a slow line needs about one second. */
+  handshakeMs: 5_000,
+  /** Request head of a half. A ticket is about 700 bytes; 8 KiB leaves room for a proxy's own headers. */
+  handshakeBytes: 8 * 1024,
+  /** A plain client waits this long for an agent's half, then is closed: within the 10 s that a user accepts. */
+  clientWaitMs: 10_000,
+  /** Bytes a plain client may send before it is paired; beyond this it is left in the kernel's buffer. */
+  earlyBytes: 64 * 1024,
+  /** First keepalive probe on an idle connection; finds a vanished peer, never cuts a living one. */
+  keepAliveMs: 30_000,
+  /** Half-closed and silent: the answer of a service may take minutes, not hours. */
+  halfClosedMs: 10 * 60_000,
+  /** Bytes queued and not one taken: the reader is stuck or gone. */
+  stallMs: 5 * 60_000,
+  /** After the end of a refused or finished connection, time for the last bytes to be taken before it is destroyed. */
+  lingerMs: 5_000,
+  /** Backlog of a listener: 511, Node's default, costs 3 s under a burst. */
+  backlog: 4_096,
+  /** The agent and the relay say `ping` this often on their control connection. */
+  heartbeatMs: 15_000,
+  /** Three missed heartbeats. */
+  deadAfterMs: 45_000,
+  /** Reconnect: full jitter over a window that doubles from here … */
+  backoffBaseMs: 500,
+  /** … to here while the outage is young, so that a restart is healed within seconds … */
+  backoffYoungCapMs: 4_000,
+  /** … for this long … */
+  backoffYoungMs: 60_000,
+  /** … and to here for ever after. */
+  backoffCapMs: 30_000,
+  /** Plain clients of one source address (IPv6: /64) on one session: connections a second, and how many at once. */
+  sourceConnectsPerSecond: 20,
+  sourceBurst: 100,
+  /** Source addresses whose rate is remembered by a relay; the oldest is forgotten first. */
+  sourcesRemembered: 10_000,
+  /** Pairs that live at once in one session. */
+  pairsPerSession: 256,
+  /** Clients that wait at once in one session for an agent's half. */
+  clientsWaiting: 256,
+  /** Agent halves that wait at once in one session, whatever pool the agent asks for. */
+  halvesWaiting: 64,
+  /** Waiting agent halves, by default: one to take the next client, one while that is replaced. */
+  poolDefault: 2,
+  poolMax: 32,
+  /** Live pairs of a draining relay may finish for this long. */
+  drainMs: 10 * 60_000,
+  /** Clock skew that a ticket check forgives, in seconds. */
+  ticketSkewSeconds: 30,
+  /** A ticket's life, in seconds: renewed every `ticketRenewMs`, so at least 1 h is left when the control plane goes away. */
+  ticketSeconds: 90 * 60,
+  ticketRenewMs: 30 * 60_000,
+  /** A session whose agent went away without goodbye keeps its port this long; a freed port rests this long. */
+  stickyMs: 10 * 60_000,
+  /** Bodies of API requests. */
+  bodyBytes: 64 * 1024,
+  /** One signal on a control connection. */
+  signalBytes: 64 * 1024,
+  /** An API request that has no answer by then has failed. */
+  requestMs: 10_000,
+  /** A TCP connect that has no answer by then has failed. */
+  dialMs: 10_000,
+  /** Sessions of one account. */
+  sessionsPerAccount: 10_000,
+  /** CIDRs in one allow-list. */
+  allowList: 64,
+} as const;

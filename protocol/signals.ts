@@ -1,0 +1,88 @@
+import * as z from "zod";
+import { Host, Placement, Port, Region, RelayId, RelayLoad, SessionId, SessionName } from "./api.ts";
+import { RdvError } from "./errors.ts";
+import { limits } from "./limits.ts";
+
+/** A placement and the ticket with which the agent's halves open it. */
+export const TicketedPlacement = Placement.extend({ ticket: z.string(), ticketExpires: z.number().int() });
+export type TicketedPlacement = z.infer<typeof TicketedPlacement>;
+
+/** Heartbeat, the same text on every control connection so that the platform can answer it without waking an object. */
+export const pingText = '{"type":"ping"}';
+export const pongText = '{"type":"pong"}';
+
+/** Agent → session object, on `GET /v1/sessions/:id/agent`. */
+export const AgentSignal = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ping") }),
+  /** New tickets, please: the old ones are `ticketRenewMs` old. */
+  z.object({ type: z.literal("renew") }),
+  /** A relay refused the agent's half for a reason that another port or relay may cure. */
+  z.object({ type: z.literal("refused"), relay: RelayId, clientPort: Port, code: z.enum(["port_unavailable", "wrong_relay", "ticket_invalid", "draining", "full"]) }),
+  /** The agent stops for good: end the session now. */
+  z.object({ type: z.literal("bye") }),
+]);
+export type AgentSignal = z.infer<typeof AgentSignal>;
+
+/** Session object → agent. */
+export const SessionSignal = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("pong") }),
+  /** Where to dial, with which tickets. The first message of a connection, and again whenever anything in it changes. */
+  z.object({
+    type: z.literal("placed"),
+    session: SessionId,
+    name: SessionName,
+    epoch: z.number().int().min(1),
+    placements: z.array(TicketedPlacement).min(1),
+  }),
+  /** The relay is back: dial it now instead of waiting for the backoff, within `withinMs` by full jitter. */
+  z.object({ type: z.literal("dial"), relay: RelayId, withinMs: z.number().int().min(0) }),
+  /** A newer agent took over; this one must stop. */
+  z.object({ type: z.literal("replaced") }),
+  /** The session is over. */
+  z.object({ type: z.literal("ended"), reason: z.string() }),
+]);
+export type SessionSignal = z.infer<typeof SessionSignal>;
+
+/** Relay node → relay object, on `GET /v1/relays/:id/link`. */
+export const RelaySignal = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ping") }),
+  /** First message of a connection. */
+  z.object({
+    type: z.literal("hello"),
+    region: Region,
+    host: Host,
+    sharedPort: Port,
+    ports: z.object({ from: Port, to: Port }),
+    version: z.string().max(40),
+  }),
+  z.object({ type: z.literal("load"), load: RelayLoad }),
+]);
+export type RelaySignal = z.infer<typeof RelaySignal>;
+
+/** A session that must not be served any more, remembered until its last ticket has expired (seconds since 1970). */
+export const EndedSession = z.object({ session: SessionId, until: z.number().int() });
+export type EndedSession = z.infer<typeof EndedSession>;
+
+/** Relay object → relay node. */
+export const LinkSignal = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("pong") }),
+  /** Answer to `hello`: the keys to verify tickets with, and what ended while the relay was away. */
+  z.object({
+    type: z.literal("welcome"),
+    jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+    ended: z.array(EndedSession),
+  }),
+  /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */
+  z.object({ type: z.literal("end"), ended: EndedSession }),
+]);
+export type LinkSignal = z.infer<typeof LinkSignal>;
+
+/** Parses one signal; throws `bad_request` when it is too large, not JSON or not in the list. */
+export function parseSignal<T>(schema: z.ZodType<T>, text: string): T {
+  if (text.length > limits.signalBytes) throw new RdvError("too_large", `A signal of ${text.length} characters`);
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new RdvError("bad_request", "Not a signal of this connection", { cause });
+  }
+}
