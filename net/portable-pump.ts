@@ -1,0 +1,21 @@
+import { joinPortable } from "./pump-portable-pair.ts";
+import type { Joined, Pump } from "./pump.ts";
+
+/** The pump that runs everywhere: Node streams in the caller's thread. TLS and other Duplex sockets are welcome too. */
+export function createPortablePump(): Pump {
+  const pairs = new Set<Joined>();
+  return {
+    kind: "portable",
+    join(a, b, options) {
+      const joined = joinPortable(a, b, options);
+      pairs.add(joined);
+      void joined.done.then(() => pairs.delete(joined));
+      return joined;
+    },
+    async [Symbol.asyncDispose]() {
+      const living = [...pairs];
+      for (const pair of living) pair.cut();
+      await Promise.all(living.map((pair) => pair.done));
+    },
+  };
+}

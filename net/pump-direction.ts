@@ -1,0 +1,59 @@
+import type { Socket } from "node:net";
+import type { DirectionState } from "./pump-watch.ts";
+import type { Leg } from "./pump.ts";
+
+/** One direction of a pair in Node streams. */
+interface Direction {
+  /** Starts the flow: early bytes first. Call it once. */
+  start(): void;
+  state(): DirectionState;
+}
+
+/**
+ * Carries everything from one leg to a socket, then FIN as FIN; `onEnd` is told when the FIN went out.
+ * Not `pipe`: it ends the writer while bytes are still queued, and libuv refuses to reset a socket in that state.
+ */
+export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direction {
+  const { socket } = from;
+  let read = 0;
+  let moved = 0;
+  let finRead = false;
+  let ended = false;
+  return { start, state: () => ({ moved, queued: read - moved, ended }) };
+
+  function start(): void {
+    to.on("drain", () => {
+      if (!finRead) socket.resume();
+    });
+    to.once("finish", () => {
+      ended = finRead;
+      onEnd();
+    });
+    if (from.early.length > 0) carry(from.early);
+    if (from.ended || socket.readableEnded) onFin();
+    socket.on("data", carry);
+    socket.once("end", onFin);
+    if (!to.writableNeedDrain) socket.resume();
+  }
+
+  function carry(chunk: Buffer): void {
+    const { length } = chunk;
+    read += length;
+    const room = to.write(chunk, (error) => {
+      if (error) return; // the socket's own `error` or `close` event ends the pair
+      moved += length;
+      if (finRead) endIfFlushed();
+    });
+    if (!room) socket.pause();
+  }
+
+  function onFin(): void {
+    if (finRead) return;
+    finRead = true;
+    endIfFlushed();
+  }
+
+  function endIfFlushed(): void {
+    if (moved === read && !to.destroyed) to.end();
+  }
+}

@@ -1,0 +1,39 @@
+import type { Socket } from "node:net";
+
+/**
+ * Closes a socket so that its peer sees RST, also below TLS. A reset while `shutdown` is under way is refused by
+ * libuv and would leak the descriptor, so it waits for that; callers end a writer only after its queue is empty.
+ */
+export function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return;
+  if (socket.writableEnded && !socket.writableFinished) {
+    socket.once("finish", () => resetNow(socket));
+    return;
+  }
+  resetNow(socket);
+}
+
+function resetNow(socket: Socket): void {
+  if (socket.destroyed) return;
+  const { _handle: handle } = socket as Socket & Internals; // Node keeps the handle of a socket in this private field
+  if (handle?._parent === undefined) {
+    if (isTcp(handle)) socket.resetAndDestroy();
+    else socket.destroy();
+    return;
+  }
+  handle._parent.reset?.(() => {}); // resetAndDestroy throws on TLS sockets, whose TCP handle lies below
+  socket.destroy();
+}
+
+interface Handle {
+  readonly reset?: (done: () => void) => number;
+  readonly _parent?: Handle;
+}
+
+interface Internals {
+  readonly _handle?: Handle | null;
+}
+
+function isTcp(handle: Handle | null | undefined): boolean {
+  return typeof handle?.reset === "function";
+}
