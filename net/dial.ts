@@ -1,0 +1,76 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { hostPort } from "../protocol/api.ts";
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Ends the attempt; a connection that is already made is not touched. */
+  readonly signal: AbortSignal;
+  /** Default `limits.dialMs`; name lookup included. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Opens a TCP connection, with half-close allowed, Nagle's algorithm off and keepalive on. A host name with several
+ * addresses is tried as RFC 8305 (happy eyeballs) says. The socket comes with no listener but one for `error`.
+ * Throws `unreachable`, `timeout`, or the reason of `signal`.
+ */
+export async function dialTcp({
+  host,
+  port,
+  signal,
+  timeoutMs = limits.dialMs,
+}: DialOptions): Promise<Socket> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({
+    host,
+    port,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.keepAliveMs,
+    autoSelectFamily: true,
+  });
+  const where = hostPort(host, port);
+  const timer = setTimeout(
+    () =>
+      reject(
+        new RdvError("timeout", `No answer from ${where} within ${timeoutMs} ms; is a firewall in between?`),
+      ),
+    timeoutMs,
+  );
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", onAbort, { once: true });
+  socket.once("connect", () => resolve(socket));
+  // Stays for good: a reset before the owner has looked must not end the process.
+  socket.on("error", (error) => reject(dialError(error, where)));
+  try {
+    return await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function dialError(error: NodeJS.ErrnoException, where: string): RdvError {
+  const why = reasons[error.code ?? ""] ?? (error.message || error.code || "unknown reason");
+  return new RdvError("unreachable", `Cannot reach ${where}: ${why}`, { cause: error });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there (connection refused)",
+  ECONNRESET: "the connection was reset",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  ENOTFOUND: "no such host name",
+  EAI_AGAIN: "the name cannot be looked up now",
+  ETIMEDOUT: "no answer",
+  EMFILE: "this process has no file descriptor left; raise `ulimit -n`",
+};
