@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import * as z from "zod";
+import { parseTarget } from "../../agent/target.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { runExposure } from "../run-exposure.ts";
+import { openPump, withPumpOptions } from "../open-pump.ts";
+import type { Runtime } from "../runtime.ts";
+import { collectCidr, parseCount, parseDuration, parseName, parsePort, parseRegion } from "../values.ts";
+
+const examples = `
+TARGET is a port of this machine, host:port, or a known name (ssh, vnc, rdp, http, postgres …).
+
+Examples:
+  rdv expose 22                              ssh to this machine
+  rdv expose ssh --name my-desk              the same, with a name: a restarted agent takes its port back
+  rdv expose 10.0.0.7:5432 --allow 203.0.113.0/24
+                                             a database of the local network, for one network alone
+  rdv expose 3000 --ttl 8h --json            a web page until tonight, events as JSON lines`;
+
+const Options = z.object({
+  name: z.string().optional(),
+  port: z.number().optional(),
+  region: z.string().optional(),
+  allow: z.array(z.string()).optional(),
+  ttl: z.number().optional(),
+  once: z.boolean().default(false),
+  pool: z.number().default(limits.poolDefault),
+});
+
+/** `rdv expose`: the agent beside a service. */
+export function exposeCommand(runtime: Runtime): Command {
+  return withCommonOptions(withClientOptions(withPumpOptions(new Command("expose"))))
+    .description("Make a service of this machine, or one that it can reach, reachable through a relay.")
+    .argument("<target>", "what to expose")
+    .option("--name <name>", "the session's name; who comes again with it takes the session over", parseName)
+    .option("--port <port>", "the public port, instead of any free one", parsePort)
+    .option("--region <region>", "region of the relay", parseRegion)
+    .option("--allow <cidr>", "addresses that may connect; repeatable (default: all)", collectCidr)
+    .option("--ttl <duration>", "end after this time, such as 8h", parseDuration)
+    .option("--once", "end after the first client")
+    .option("--pool <n>", "connections kept ready at the relay", parseCount(1, limits.poolMax), limits.poolDefault)
+    .addHelpText("after", examples)
+    .action(async (target: string, options: unknown) => expose(target, options, runtime));
+}
+
+async function expose(targetText: string, rawOptions: unknown, runtime: Runtime): Promise<void> {
+  const target = parseTarget(targetText);
+  const { output } = commonFrom(rawOptions, runtime);
+  const { api } = clientFrom(rawOptions, runtime);
+  const options = Options.parse(rawOptions);
+  await using pump = await openPump(rawOptions, output.log);
+  const outcome = await runExposure({ api, target, options, pump, output, signal: runtime.signal });
+  if (outcome === "replaced") throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
+  if (outcome === "ended") throw new RdvError("ended", "the session has ended; run the command again for a new one");
+}

@@ -1,0 +1,61 @@
+import { Command } from "commander";
+import * as z from "zod";
+import { hostPort } from "../../protocol/api.ts";
+import { createRelayNode } from "../../relay-node/relay-node.ts";
+import { loadRelayId } from "../../relay-node/relay-id.ts";
+import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { openPump, withPumpOptions } from "../open-pump.ts";
+import type { Runtime } from "../runtime.ts";
+import { untilAborted } from "../until-aborted.ts";
+import { parseHost, parseListenPort, parsePortRange, parseRegion } from "../values.ts";
+
+const examples = `
+Examples:
+  RDV_TOKEN=… rdv relay --control https://rdv.example.org --region eu-west --public-host relay1.example.org
+  RDV_TOKEN=… rdv relay --control https://rdv.example.org --region eu-west --public-host 203.0.113.7 --ports 30000-30999`;
+
+const Options = z.object({
+  region: z.string(),
+  publicHost: z.string(),
+  host: z.string(),
+  port: z.number(),
+  ports: z.object({ from: z.number(), to: z.number() }),
+});
+
+/** `rdv relay`: one relay node of a fleet. */
+export function relayCommand(runtime: Runtime): Command {
+  return withCommonOptions(withClientOptions(withPumpOptions(new Command("relay"))))
+    .description("Run a relay node: it pairs halves and never dials.")
+    .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
+    .requiredOption("--public-host <host>", "name or address under which agents and clients reach this machine", parseHost)
+    .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
+    .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
+    .option("--ports <range>", "ports for plain clients", parsePortRange, { from: 20_000, to: 29_999 })
+    .addHelpText("after", examples)
+    .action(async (options: unknown) => relay(options, runtime));
+}
+
+async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
+  const { output, stateDir } = commonFrom(rawOptions, runtime);
+  const { credentials } = clientFrom(rawOptions, runtime);
+  const options = Options.parse(rawOptions);
+  await using pump = await openPump(rawOptions, output.log);
+  await using node = await createRelayNode({
+    id: await loadRelayId(stateDir),
+    listenHost: options.host,
+    publicHost: options.publicHost,
+    sharedPort: options.port,
+    ports: options.ports,
+    region: options.region,
+    control: { url: credentials.control, token: credentials.token },
+    stateDir,
+    pump,
+    log: output.log,
+    signal: runtime.signal,
+  });
+  const address = hostPort(options.publicHost, node.sharedPort);
+  output.note(`relay ${node.id} listens on ${address}, client ports ${options.ports.from}-${options.ports.to}`);
+  await Promise.race([node.ready, untilAborted(runtime.signal)]);
+  if (!runtime.signal.aborted) output.event({ event: "ready", command: "relay", relay: address, id: node.id, region: options.region }, `relay ${address} is ready`);
+  await untilAborted(runtime.signal);
+}

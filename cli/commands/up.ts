@@ -1,0 +1,85 @@
+import { Command } from "commander";
+import * as z from "zod";
+import { parseTarget } from "../../agent/target.ts";
+import type { Target } from "../../agent/target.ts";
+import { createDemoService } from "../../embedded/demo-service.ts";
+import { isLoopback } from "../../embedded/public-host.ts";
+import { createUp } from "../../embedded/up.ts";
+import type { Up } from "../../embedded/up.ts";
+import type { Pump } from "../../net/pump.ts";
+import { createApi } from "../../protocol/client.ts";
+import { limits } from "../../protocol/limits.ts";
+import { commonFrom, withCommonOptions } from "../common-options.ts";
+import { writeCredentials } from "../credentials.ts";
+import type { Output } from "../output.ts";
+import { runExposure } from "../run-exposure.ts";
+import { openPump, withPumpOptions } from "../open-pump.ts";
+import type { Runtime } from "../runtime.ts";
+import { untilAborted } from "../until-aborted.ts";
+import { collect, parseHost, parseListenPort, parsePortRange, parseRegion } from "../values.ts";
+
+const examples = `
+Examples:
+  rdv up                                     on this machine alone, for a try
+  rdv up --expose 22                         and this machine's ssh exposed at once
+  rdv up --host 0.0.0.0 --public-host rdv.example.org
+                                             on a public machine, for agents elsewhere`;
+
+const Options = z.object({
+  host: z.string(),
+  publicHost: z.string().optional(),
+  controlPort: z.number(),
+  relayPort: z.number(),
+  ports: z.object({ from: z.number(), to: z.number() }),
+  region: z.string(),
+  expose: z.array(z.string()).default([]),
+  demo: z.boolean().default(false),
+});
+
+/** `rdv up`: control plane, relay and, if asked, exposed services in one process. */
+export function upCommand(runtime: Runtime): Command {
+  return withCommonOptions(withPumpOptions(new Command("up")))
+    .description("Run a control plane and a relay in one process.")
+    .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
+    .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
+    .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
+    .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
+    .option("--ports <range>", "ports for plain clients", parsePortRange, { from: 20_000, to: 29_999 })
+    .option("--region <region>", "region of the relay", parseRegion, "local")
+    .option("--expose <target>", "expose a service at once; repeatable", collect)
+    .option("--demo", "expose a small demonstration page when no --expose is given")
+    .addHelpText("after", examples)
+    .action(async (options: unknown) => up(options, runtime));
+}
+
+async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
+  const { output, stateDir } = commonFrom(rawOptions, runtime);
+  const options = Options.parse(rawOptions);
+  const targets = options.expose.map(parseTarget);
+  await using pump = await openPump(rawOptions, output.log);
+  await using running = await createUp({ ...options, stateDir, pump, log: output.log, signal: runtime.signal });
+  const { control, relay, token } = running;
+  const path = writeCredentials(stateDir, { control: running.ownControl, token });
+  output.event({ event: "ready", command: "up", control, relay, token });
+  output.note(`control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`);
+  output.note(`owner key in ${path}; this user's rdv commands find it there`);
+  if (!isLoopback(options.host)) output.note(openWarning);
+  await using demo = options.demo && targets.length === 0 ? await createDemoService() : undefined;
+  const demoTarget: Target[] = demo ? [{ host: "127.0.0.1", port: demo.port, label: "demo" }] : [];
+  if (targets.length + demoTarget.length === 0) output.note("expose something in another shell: rdv expose 22");
+  await exposeAll([...targets, ...demoTarget], running, pump, output, runtime);
+  await untilAborted(runtime.signal);
+  output.note("stopped");
+}
+
+const openWarning = "the control plane speaks plain HTTP: for agents elsewhere put a TLS proxy before it, or deploy it on Workers";
+
+async function exposeAll(targets: readonly Target[], up: Up, pump: Pump, output: Output, runtime: Runtime): Promise<void> {
+  const api = createApi({ url: up.ownControl, token: up.token });
+  await Promise.all(
+    targets.map(async (target) => {
+      const outcome = await runExposure({ api, target, pump, output, signal: runtime.signal, options: { pool: limits.poolDefault } });
+      if (!runtime.signal.aborted) output.note(`${target.label} is no longer exposed: ${outcome}`);
+    }),
+  );
+}

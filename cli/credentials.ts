@@ -1,0 +1,65 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import * as z from "zod";
+import { RdvError } from "../protocol/errors.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Which control plane to ask, and the key that opens it. */
+export const Credentials = z.object({ control: z.string(), token: z.string() });
+export type Credentials = z.infer<typeof Credentials>;
+
+interface Given {
+  readonly control?: string | undefined;
+  readonly token?: string | undefined;
+  readonly stateDir?: string | undefined;
+}
+
+const fileName = "credentials.json";
+
+/** The state directory: flag, `RDV_STATE_DIR`, else `$XDG_STATE_HOME/rdv` (XDG base directories: `~/.local/state/rdv`). */
+export function stateDirectory(given: Given, env: Runtime["env"]): string {
+  return given.stateDir ?? (env["RDV_STATE_DIR"] || join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "rdv"));
+}
+
+/** Control plane and token: flag, then environment, then the file that `rdv up` or `rdv login` wrote. */
+export function resolveCredentials(given: Given, env: Runtime["env"]): Credentials {
+  const stateDir = stateDirectory(given, env);
+  const stored = readCredentials(stateDir);
+  const control = given.control ?? (env["RDV_CONTROL"]?.replace(/\/+$/, "") || stored?.control);
+  if (!control) throw new RdvError("failed", "no control plane is known: start one with `rdv up`, or give --control URL or RDV_CONTROL");
+  const token = given.token ?? (env["RDV_TOKEN"] || (stored?.control === control ? stored.token : undefined));
+  if (!token) throw new RdvError("unauthorized", `no token for ${control}: set RDV_TOKEN to its owner key`);
+  return { control, token };
+}
+
+/** Reads the stored credentials; undefined when there are none. */
+export function readCredentials(stateDir: string): Credentials | undefined {
+  const path = join(stateDir, fileName);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  const parsed = Credentials.safeParse(parseJson(text));
+  if (!parsed.success) throw new RdvError("failed", `${path} is damaged: remove it and run \`rdv up\` again`);
+  return parsed.data;
+}
+
+/** Writes the credentials where the other commands of this user find them, readable by this user alone; returns the path. */
+export function writeCredentials(stateDir: string, credentials: Credentials): string {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const path = join(stateDir, fileName);
+  writeFileSync(`${path}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  return path;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

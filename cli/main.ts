@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { createInterrupts } from "./interrupts.ts";
+import { runCli } from "./run.ts";
+
+/** A command that ended but left something open must not hang the shell. */
+const exitGraceMs = 2_000;
+
+endWithLauncher();
+process.stdout.on("error", leaveOnBrokenPipe);
+const interrupts = createInterrupts(process);
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  signal: interrupts.signal,
+});
+if (process.connected) process.disconnect();
+setTimeout(() => process.exit(), exitGraceMs).unref();
+
+/** Started by the launcher under an older Node: when that process is killed, this one must go with it. */
+function endWithLauncher(): void {
+  if (process.env["RDV_LAUNCHED"] === undefined || process.channel === undefined) return;
+  process.once("disconnect", () => process.exit());
+  process.channel?.unref();
+}
+
+function leaveOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+}

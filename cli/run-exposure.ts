@@ -1,0 +1,94 @@
+import { hostname, userInfo } from "node:os";
+import { createExposure } from "../agent/exposure.ts";
+import type { Exposure, ExposureEvent } from "../agent/exposure.ts";
+import type { Target } from "../agent/target.ts";
+import type { Pump } from "../net/pump.ts";
+import type { CreateSession } from "../protocol/api.ts";
+import type { createApi } from "../protocol/client.ts";
+import { nextLine, splitAddress } from "./next-line.ts";
+import type { Output } from "./output.ts";
+
+/** What the user asked of one exposure. */
+export interface ExposureOptions {
+  readonly name?: string | undefined;
+  readonly port?: number | undefined;
+  readonly region?: string | undefined;
+  readonly allow?: readonly string[] | undefined;
+  readonly ttl?: number | undefined;
+  readonly once?: boolean | undefined;
+  readonly pool: number;
+}
+
+interface Run {
+  readonly api: ReturnType<typeof createApi>;
+  readonly target: Target;
+  readonly options: ExposureOptions;
+  readonly pump: Pump;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** Exposes a target until it is over, and tells what happens; resolves to why it is over. */
+export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> {
+  const { api, target, options, pump, output, signal } = run;
+  await using exposure = await createExposure({
+    api,
+    target,
+    pump,
+    signal,
+    request: requestFor(target, options),
+    pool: options.pool,
+    log: output.log,
+    onEvent: (event) => report(event, target, output),
+  });
+  return await exposure.done;
+}
+
+function requestFor(target: Target, options: ExposureOptions): CreateSession {
+  return {
+    target: target.label,
+    ...(options.name === undefined ? { suggestedName: suggestName(target) } : { name: options.name }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.allow === undefined ? {} : { allow: [...options.allow] }),
+    ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
+    ...(options.once === undefined ? {} : { once: options.once }),
+  };
+}
+
+/** A name that the same service on the same machine gets again, so that a restarted agent finds its port. */
+function suggestName(target: Target): string {
+  const parts = [hostname().split(".")[0] ?? "", ...(target.host === "localhost" ? [] : [target.host]), String(target.port)];
+  const label = parts.join("-").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  return label.slice(-60).replaceAll(/^-+|-+$/g, "");
+}
+
+function report(event: ExposureEvent, target: Target, output: Output): void {
+  const { type, ...fields } = event;
+  if (type === "ready") {
+    const line = nextLine(target.port, splitAddress(event.address), userInfo().username);
+    output.note(`${target.label} is reachable as ${event.address} (session ${event.name}); Ctrl-C ends it`);
+    output.event({ event: "ready", command: "expose", ...fields }, line);
+    return;
+  }
+  output.event({ event: type, ...fields });
+  const note = humanNote(event);
+  if (note !== undefined) output.note(note);
+}
+
+function humanNote(event: ExposureEvent): string | undefined {
+  switch (event.type) {
+    case "paired":
+      return `${event.client} connected`;
+    case "closed":
+      return `${event.client} left: ${event.bytesIn} bytes in, ${event.bytesOut} bytes out, ${event.outcome}`;
+    case "waiting":
+      return `waiting: ${event.reason}`;
+    case "back":
+      return "back again";
+    case "ready":
+    case "replaced":
+    case "ended":
+      return undefined;
+  }
+}

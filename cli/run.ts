@@ -1,0 +1,22 @@
+import { CommanderError } from "commander";
+import { RdvError, errorRules } from "../protocol/errors.ts";
+import { interruptedExit } from "./interrupts.ts";
+import { createProgram } from "./program.ts";
+import type { Runtime } from "./runtime.ts";
+
+/**
+ * Runs one command line and resolves to the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+ * A failure is one line on stderr that says what to do next.
+ */
+export async function runCli(args: readonly string[], runtime: Runtime): Promise<number> {
+  try {
+    await createProgram(runtime).parseAsync(args, { from: "user" });
+    return runtime.signal.aborted ? interruptedExit : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (runtime.signal.aborted) return interruptedExit;
+    if (!(error instanceof RdvError)) throw error;
+    runtime.stderr(`rdv: ${error.message.replaceAll(/\s*\n\s*/g, "; ")}\n`);
+    return errorRules[error.code].exit;
+  }
+}

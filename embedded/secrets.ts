@@ -1,0 +1,51 @@
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { JWK } from "jose";
+import * as z from "zod";
+import { RdvError } from "../protocol/errors.ts";
+
+/** What the control plane must never lose: the key that signs tickets, and the owner's key. */
+export interface Secrets {
+  readonly signingKey: JWK;
+  readonly ownerToken: string;
+}
+
+const Stored = z.object({ signingKey: z.looseObject({ kty: z.literal("OKP"), kid: z.string(), d: z.string() }), ownerToken: z.string() });
+
+/** Reads the secrets of a state directory, or makes them at the first run (file mode 0600). */
+export function loadSecrets(stateDir: string): Secrets {
+  const path = join(stateDir, "secrets.json");
+  const text = readIfThere(path);
+  if (text !== undefined) return parseSecrets(text, path);
+  const secrets = createSecrets();
+  writeFileSync(`${path}.new`, JSON.stringify(secrets), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  return secrets;
+}
+
+function createSecrets(): Secrets {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  return {
+    signingKey: { ...privateKey.export({ format: "jwk" }), kid: randomUUID() } as JWK, // Node types a JWK as a loose record
+    ownerToken: `rdv_admin_${randomBytes(32).toString("base64url")}`,
+  };
+}
+
+function parseSecrets(text: string, path: string): Secrets {
+  try {
+    const { signingKey, ownerToken } = Stored.parse(JSON.parse(text));
+    return { signingKey, ownerToken };
+  } catch (cause) {
+    throw new RdvError("failed", `${path} is damaged: restore it, or remove the state directory to start anew`, { cause });
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined; // fs throws only system errors
+    throw error;
+  }
+}

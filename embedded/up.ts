@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import type { Log } from "../net/log.ts";
+import type { Pump } from "../net/pump.ts";
+import { hostPort } from "../protocol/api.ts";
+import { loadRelayId } from "../relay-node/relay-id.ts";
+import { createRelayNode } from "../relay-node/relay-node.ts";
+import { createControlHost } from "./host/control-host.ts";
+import { ownHostFor, publicHostFor } from "./public-host.ts";
+import { loadSecrets } from "./secrets.ts";
+import { lockState } from "./state-lock.ts";
+
+export interface UpOptions {
+  readonly stateDir: string;
+  /** Local address of all listeners. */
+  readonly host: string;
+  /** What others are told; by default the listen address, or the first address of this machine. */
+  readonly publicHost?: string | undefined;
+  readonly controlPort: number;
+  readonly relayPort: number;
+  readonly ports: { readonly from: number; readonly to: number };
+  readonly region: string;
+  readonly pump: Pump;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** A control plane and a relay in this process. */
+export interface Up extends AsyncDisposable {
+  /** URL of the control plane, as others reach it. */
+  readonly control: string;
+  /** URL of the control plane, as this process reaches it. */
+  readonly ownControl: string;
+  /** `host:port` of the relay's shared port. */
+  readonly relay: string;
+  /** The owner's key. */
+  readonly token: string;
+}
+
+/**
+ * Starts a control plane and one relay on a state directory, and resolves when the relay has joined.
+ * Throws `state_locked` when another process has the directory and `port_in_use` when a port is taken.
+ */
+export async function createUp(options: UpOptions): Promise<Up> {
+  await using stack = new AsyncDisposableStack();
+  const { host, stateDir, log } = options;
+  stack.use(lockState(stateDir));
+  const { signingKey, ownerToken } = loadSecrets(stateDir);
+  const control = stack.use(
+    await createControlHost({
+      host,
+      port: options.controlPort,
+      stateDir,
+      env: { RDV_SIGNING_KEY: JSON.stringify(signingKey), RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex") },
+      log,
+    }),
+  );
+  const publicHost = options.publicHost ?? publicHostFor(host);
+  const ownControl = `http://${hostPort(ownHostFor(host), control.port)}`;
+  const relay = stack.use(
+    await createRelayNode({
+      id: await loadRelayId(stateDir),
+      listenHost: host,
+      publicHost,
+      sharedPort: options.relayPort,
+      ports: options.ports,
+      region: options.region,
+      control: { url: ownControl, token: ownerToken },
+      stateDir,
+      pump: options.pump,
+      log,
+      signal: options.signal,
+    }),
+  );
+  await relay.ready;
+  const owned = stack.move();
+  return {
+    control: `http://${hostPort(publicHost, control.port)}`,
+    ownControl,
+    relay: hostPort(publicHost, relay.sharedPort),
+    token: ownerToken,
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  };
+}
