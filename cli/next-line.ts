@@ -1,31 +1,34 @@
 import { hostPort } from "../protocol/api.ts";
 
+/** Ports on which developers usually run web servers. */
+const webPorts: ReadonlySet<number> = new Set([3000, 5173, 8000, 8080]);
+
 /**
  * The line with which a client uses a session: what to type next.
- * `servicePort` is the port of the exposed service, from which the kind of client is guessed.
+ * `target` is the exposed service, from which the kind of client follows.
  */
-export function nextLine(servicePort: number, address: { readonly host: string; readonly port: number }, user: string): string {
+export function nextLine(
+  target: { readonly service: string | undefined; readonly port: number },
+  address: { readonly host: string; readonly port: number },
+  user: string,
+): string {
   const { host, port } = address;
-  switch (servicePort) {
-    case 22:
+  switch (target.service ?? (webPorts.has(target.port) ? "http" : "")) {
+    case "ssh":
       return `ssh -p ${port} ${user}@${host}`;
-    case 80:
-    case 3000:
-    case 8000:
-    case 8080:
+    case "http":
       return `curl http://${hostPort(host, port)}/`;
-    case 443:
-    case 8443:
+    case "https":
       return `curl --insecure https://${hostPort(host, port)}/`;
-    case 3306:
+    case "mysql":
       return `mysql -h ${host} -P ${port}`;
-    case 3389:
+    case "rdp":
       return `xfreerdp /v:${hostPort(host, port)}`;
-    case 5432:
+    case "postgres":
       return `psql -h ${host} -p ${port}`;
-    case 5900:
+    case "vnc":
       return `vncviewer ${host}::${port}`;
-    case 6379:
+    case "redis":
       return `redis-cli -h ${host} -p ${port}`;
     default:
       return `nc ${host} ${port}`;

@@ -66,7 +66,7 @@ function suggestName(target: Target): string {
 function report(event: ExposureEvent, target: Target, output: Output): void {
   const { type, ...fields } = event;
   if (type === "ready") {
-    const line = nextLine(target.port, splitAddress(event.address), userInfo().username);
+    const line = nextLine(target, splitAddress(event.address), userInfo().username);
     output.note(`${target.label} is reachable as ${event.address} (session ${event.name}); Ctrl-C ends it`);
     output.event({ event: "ready", command: "expose", ...fields }, line);
     return;

@@ -65,7 +65,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
   if (!isLoopback(options.host)) output.note(openWarning);
   await using demo = options.demo && targets.length === 0 ? await createDemoService() : undefined;
-  const demoTarget: Target[] = demo ? [{ host: "127.0.0.1", port: demo.port, label: "demo" }] : [];
+  const demoTarget: Target[] = demo ? [{ host: "127.0.0.1", port: demo.port, label: "the demonstration page", service: "http" }] : [];
   if (targets.length + demoTarget.length === 0) output.note("expose something in another shell: rdv expose 22");
   await exposeAll([...targets, ...demoTarget], running, pump, output, runtime);
   await untilAborted(runtime.signal);
