@@ -1,0 +1,136 @@
+import type { Socket } from "node:net";
+import { dialTcp } from "../net/dial.ts";
+import { hostPort } from "../protocol/api.ts";
+import { RdvError, fromProblem } from "../protocol/errors.ts";
+import { formatHalfRequest, parseHalfAnswer } from "../protocol/handshake.ts";
+import type { HalfAnswer, HalfKind, PairedHead } from "../protocol/handshake.ts";
+import { limits } from "../protocol/limits.ts";
+import type { HalfFailure } from "./pool.ts";
+
+interface HalfOptions {
+  readonly kind: HalfKind;
+  /** Where the relay's shared port is, and what opens it. */
+  readonly relay: { readonly host: string; readonly sharedPort: number; readonly ticket: string };
+  /** The relay has this long to take the connection, and again as long to say 100. Default `limits.dialMs`. */
+  readonly dialMs?: number;
+  /** The relay has said 100: the half waits. Called once, before `onPaired`. */
+  readonly onAccepted: () => void;
+  /** The other side has come. The socket is now the callee's; `early` was read after the head. */
+  readonly onPaired: (head: PairedHead, socket: Socket, early: Buffer) => void;
+  /** It is over without a pair. */
+  readonly onLost: (failure: HalfFailure) => void;
+}
+
+/** A half that dials, waits and is then paired or lost. */
+export interface Half {
+  /** Gives the half up, silently: none of the callbacks comes any more. */
+  close(): void;
+}
+
+/** Opens one half at a relay: dial, request, 100, then 101 or a refusal. Ends with one of `onPaired` and `onLost`. */
+export function openHalf(options: HalfOptions): Half {
+  const stop = new AbortController();
+  const { host, sharedPort } = options.relay;
+  dialTcp({ host, port: sharedPort, signal: stop.signal, timeoutMs: options.dialMs ?? limits.dialMs }).then(
+    (socket) => {
+      if (stop.signal.aborted) socket.destroy();
+      else shakeHands(socket, options, stop.signal);
+    },
+    (error: unknown) => {
+      if (stop.signal.aborted) return;
+      if (!(error instanceof RdvError)) throw error;
+      options.onLost({ type: "unreachable", reason: error.message });
+    },
+  );
+  return { close: () => stop.abort() };
+}
+
+function shakeHands(socket: Socket, options: HalfOptions, signal: AbortSignal): void {
+  const where = hostPort(options.relay.host, options.relay.sharedPort);
+  let received = "";
+  let accepted = false;
+  const timer = setTimeout(
+    () => lose(unreachable(`${where} takes connections but does not answer`)),
+    options.dialMs ?? limits.dialMs,
+  );
+
+  const onData = (chunk: Buffer): void => {
+    received += chunk.toString("latin1");
+    read(false);
+  };
+  const onEnd = (): void => read(true);
+  const onClose = (): void => read(true);
+  // A reset, because a FIN that crosses the relay's 101 would look to the client like a service that has nothing to say.
+  const onAbort = (): void => {
+    detach();
+    socket.resetAndDestroy();
+  };
+
+  function read(ended: boolean): void {
+    let answer = parseHalfAnswer(received, ended);
+    while (answer.type === "waiting") {
+      received = received.slice(answer.headBytes);
+      accept();
+      if (signal.aborted) return;
+      answer = parseHalfAnswer(received, ended);
+    }
+    if (answer.type === "paired") pair(answer);
+    else if (answer.type !== "incomplete") lose(failureOf(answer, accepted && received === "", where));
+  }
+
+  function accept(): void {
+    if (accepted) return;
+    accepted = true;
+    clearTimeout(timer);
+    options.onAccepted();
+  }
+
+  function pair({ head, headBytes }: HalfAnswer & { type: "paired" }): void {
+    accept();
+    detach();
+    socket.pause();
+    options.onPaired(head, socket, Buffer.from(received.slice(headBytes), "latin1"));
+  }
+
+  function lose(failure: HalfFailure): void {
+    detach();
+    socket.destroy();
+    options.onLost(failure);
+  }
+
+  function detach(): void {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    socket.off("data", onData).off("end", onEnd).off("close", onClose);
+  }
+
+  signal.addEventListener("abort", onAbort, { once: true });
+  socket.on("data", onData).on("end", onEnd).on("close", onClose);
+  socket.write(formatHalfRequest(options.kind, where, options.relay.ticket));
+}
+
+function failureOf(
+  answer: HalfAnswer & { type: "refused" | "malformed" },
+  waited: boolean,
+  where: string,
+): HalfFailure {
+  if (answer.type === "refused") {
+    const error = fromProblem(parseJson(answer.body), answer.status, answer.retryAfterMs);
+    return { type: "refused", code: error.code, reason: error.message, retryAfterMs: error.retryAfterMs };
+  }
+  if (waited) return { type: "gone", reason: `${where} closed the connection` };
+  return unreachable(`${where} does not answer as a relay does`);
+}
+
+function unreachable(reason: string): HalfFailure {
+  return { type: "unreachable", reason };
+}
+
+/** A body that is no JSON is a body without an explanation. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
