@@ -17,7 +17,11 @@ const Common = z.object({
 });
 
 /** Options of a command that talks to a control plane. */
-const Client = z.object({ control: z.string().optional(), token: z.string().optional(), stateDir: z.string().optional() });
+const Client = z.object({
+  control: z.string().optional(),
+  token: z.string().optional(),
+  stateDir: z.string().optional(),
+});
 
 /** Adds the options of every command. */
 export function withCommonOptions(command: Command): Command {
@@ -43,7 +47,10 @@ export function commonFrom(options: unknown, runtime: Runtime): { output: Output
 }
 
 /** The control plane's typed client, as the client options, the environment and the stored credentials name it. */
-export function clientFrom(options: unknown, runtime: Runtime): { api: ReturnType<typeof createApi>; credentials: Credentials } {
+export function clientFrom(
+  options: unknown,
+  runtime: Runtime,
+): { api: ReturnType<typeof createApi>; credentials: Credentials } {
   const credentials = resolveCredentials(Client.parse(options), runtime.env);
   return { api: createApi({ url: credentials.control, token: credentials.token }), credentials };
 }

@@ -19,7 +19,10 @@ const fileName = "credentials.json";
 
 /** The state directory: flag, `RDV_STATE_DIR`, else `$XDG_STATE_HOME/rdv` (XDG base directories: `~/.local/state/rdv`). */
 export function stateDirectory(given: Given, env: Runtime["env"]): string {
-  return given.stateDir ?? (env["RDV_STATE_DIR"] || join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "rdv"));
+  return (
+    given.stateDir ??
+    (env["RDV_STATE_DIR"] || join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "rdv"))
+  );
 }
 
 /** Control plane and token: flag, then environment, then the file that `rdv up` or `rdv login` wrote. */
@@ -27,7 +30,11 @@ export function resolveCredentials(given: Given, env: Runtime["env"]): Credentia
   const stateDir = stateDirectory(given, env);
   const stored = readCredentials(stateDir);
   const control = given.control ?? (env["RDV_CONTROL"]?.replace(/\/+$/, "") || stored?.control);
-  if (!control) throw new RdvError("failed", "no control plane is known: start one with `rdv up`, or give --control URL or RDV_CONTROL");
+  if (!control)
+    throw new RdvError(
+      "failed",
+      "no control plane is known: start one with `rdv up`, or give --control URL or RDV_CONTROL",
+    );
   const token = given.token ?? (env["RDV_TOKEN"] || (stored?.control === control ? stored.token : undefined));
   if (!token) throw new RdvError("unauthorized", `no token for ${control}: set RDV_TOKEN to its owner key`);
   return { control, token };

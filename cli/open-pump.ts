@@ -13,7 +13,11 @@ const PumpOptions = z.object({
 /** Adds the options of a command that moves bytes. */
 export function withPumpOptions(command: Command): Command {
   return command
-    .addOption(new Option("--pump <kind>", "what moves the bytes").choices(["auto", "kernel", "portable"]).default("auto"))
+    .addOption(
+      new Option("--pump <kind>", "what moves the bytes")
+        .choices(["auto", "kernel", "portable"])
+        .default("auto"),
+    )
     .option("--threads <n>", "threads of the kernel pump (default: cores, at most 4)", parseCount(1, 64));
 }
 

@@ -13,7 +13,10 @@ export interface Output {
 }
 
 /** `--json` logs from `info`, people see `warn` and above unless they asked for `--verbose`. */
-export function createOutput(runtime: Runtime, options: { json: boolean; quiet: boolean; verbose: boolean }): Output {
+export function createOutput(
+  runtime: Runtime,
+  options: { json: boolean; quiet: boolean; verbose: boolean },
+): Output {
   const level = options.verbose ? "debug" : options.quiet ? "error" : options.json ? "info" : "warn";
   return {
     json: options.json,

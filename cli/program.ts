@@ -46,7 +46,10 @@ function configure(command: Command, runtime: Runtime): Command {
 
 /** Commander's message, and where to read on, in one line. */
 function oneLine(text: string, command: Command): string {
-  const message = text.trim().replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const message = text
+    .trim()
+    .replace(/^error: /, "")
+    .replaceAll(/\s*\n\s*/g, " ");
   return `rdv: ${message} (see \`${fullName(command)} --help\`)\n`;
 }
 

@@ -58,8 +58,15 @@ function requestFor(target: Target, options: ExposureOptions): CreateSession {
 
 /** A name that the same service on the same machine gets again, so that a restarted agent finds its port. */
 function suggestName(target: Target): string {
-  const parts = [hostname().split(".")[0] ?? "", ...(target.host === "localhost" ? [] : [target.host]), String(target.port)];
-  const label = parts.join("-").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  const parts = [
+    hostname().split(".")[0] ?? "",
+    ...(target.host === "localhost" ? [] : [target.host]),
+    String(target.port),
+  ];
+  const label = parts
+    .join("-")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-");
   return label.slice(-60).replaceAll(/^-+|-+$/g, "");
 }
 

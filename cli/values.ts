@@ -45,14 +45,16 @@ export function parseDuration(text: string): number {
 export function parseCount(least: number, most: number): (text: string) => number {
   return (text) => {
     const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(count >= least && count <= most)) throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}.`);
+    if (!(count >= least && count <= most))
+      throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}.`);
     return count;
   };
 }
 
 /** Collects a repeatable `--allow` of address ranges. */
 export function collectCidr(text: string, previous: readonly string[] | undefined): string[] {
-  if (!Cidr.safeParse(text).success) throw new InvalidArgumentError("Write an address range as 203.0.113.0/24 or 2001:db8::/32.");
+  if (!Cidr.safeParse(text).success)
+    throw new InvalidArgumentError("Write an address range as 203.0.113.0/24 or 2001:db8::/32.");
   return [...(previous ?? []), text];
 }
 

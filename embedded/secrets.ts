@@ -11,7 +11,10 @@ export interface Secrets {
   readonly ownerToken: string;
 }
 
-const Stored = z.object({ signingKey: z.looseObject({ kty: z.literal("OKP"), kid: z.string(), d: z.string() }), ownerToken: z.string() });
+const Stored = z.object({
+  signingKey: z.looseObject({ kty: z.literal("OKP"), kid: z.string(), d: z.string() }),
+  ownerToken: z.string(),
+});
 
 /** Reads the secrets of a state directory, or makes them at the first run (file mode 0600). */
 export function loadSecrets(stateDir: string): Secrets {
@@ -27,7 +30,7 @@ export function loadSecrets(stateDir: string): Secrets {
 function createSecrets(): Secrets {
   const { privateKey } = generateKeyPairSync("ed25519");
   return {
-    signingKey: { ...privateKey.export({ format: "jwk" }), kid: randomUUID() } as JWK, // Node types a JWK as a loose record
+    signingKey: { ...privateKey.export({ format: "jwk" }), kid: randomUUID() },
     ownerToken: `rdv_admin_${randomBytes(32).toString("base64url")}`,
   };
 }
@@ -37,7 +40,11 @@ function parseSecrets(text: string, path: string): Secrets {
     const { signingKey, ownerToken } = Stored.parse(JSON.parse(text));
     return { signingKey, ownerToken };
   } catch (cause) {
-    throw new RdvError("failed", `${path} is damaged: restore it, or remove the state directory to start anew`, { cause });
+    throw new RdvError(
+      "failed",
+      `${path} is damaged: restore it, or remove the state directory to start anew`,
+      { cause },
+    );
   }
 }
 

@@ -10,10 +10,19 @@ export const SessionName = z
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "a name has 1 to 63 letters a-z, digits and inner hyphens");
 
 /** Region of a relay, for example `eu-west`. */
-export const Region = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, "a region has 1 to 32 letters a-z, digits and inner hyphens");
+export const Region = z
+  .string()
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/,
+    "a region has 1 to 32 letters a-z, digits and inner hyphens",
+  );
 
 /** Public host name or address of a relay, without port. */
-export const Host = z.string().min(1).max(253).regex(/^[A-Za-z0-9._:-]+$/, "not a host name or address");
+export const Host = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[A-Za-z0-9._:-]+$/, "not a host name or address");
 
 /** An address range, `10.0.0.0/8` or `2001:db8::/32`; a bare address means that address alone. */
 export const Cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]);
@@ -45,7 +54,12 @@ export const CreateSession = z.strictObject({
   port: Port.optional(),
   region: Region.optional(),
   allow: z.array(Cidr).max(limits.allowList).optional(),
-  ttlSeconds: z.number().int().min(1).max(365 * 86_400).optional(),
+  ttlSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(365 * 86_400)
+    .optional(),
   once: z.boolean().optional(),
   pairs: z.number().int().min(1).max(limits.pairsPerSession).optional(),
 });

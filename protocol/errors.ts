@@ -33,7 +33,12 @@ export const errorRules = {
   no_relay: { status: 503, exit: 1, retry: true, title: "No relay can take the session" },
   draining: { status: 503, exit: 1, retry: true, title: "The relay is being drained" },
   full: { status: 503, exit: 1, retry: true, title: "The relay or the session is full" },
-  not_configured: { status: 503, exit: 1, retry: false, title: "The control plane has no authentication configured" },
+  not_configured: {
+    status: 503,
+    exit: 1,
+    retry: false,
+    title: "The control plane has no authentication configured",
+  },
   unreachable: { status: 503, exit: 1, retry: true, title: "The other side cannot be reached" },
   no_agent: { status: 504, exit: 1, retry: true, title: "No agent answered for the session" },
   state_locked: { status: 409, exit: 1, retry: false, title: "The state directory is in use" },
@@ -82,6 +87,14 @@ export function fromProblem(body: unknown, status: number, retryAfterMs?: number
   const parsed = Problem.safeParse(body);
   if (parsed.success) return new RdvError(parsed.data.code, parsed.data.detail, options);
   const code: ErrorCode =
-    status === 401 ? "unauthorized" : status === 404 ? "not_found" : status === 429 ? "too_many" : status >= 500 ? "internal" : "failed";
+    status === 401
+      ? "unauthorized"
+      : status === 404
+        ? "not_found"
+        : status === 429
+          ? "too_many"
+          : status >= 500
+            ? "internal"
+            : "failed";
   return new RdvError(code, `HTTP status ${status} without an explanation`, options);
 }

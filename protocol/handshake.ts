@@ -47,7 +47,12 @@ export type HalfAnswer =
   /** Paired: `headBytes` bytes were the head, what follows is the client's. */
   | { readonly type: "paired"; readonly head: PairedHead; readonly headBytes: number }
   /** Refused: the body, if complete, is a problem document. */
-  | { readonly type: "refused"; readonly status: number; readonly retryAfterMs: number | undefined; readonly body: string }
+  | {
+      readonly type: "refused";
+      readonly status: number;
+      readonly retryAfterMs: number | undefined;
+      readonly body: string;
+    }
   /** Not an answer of a relay, or a head of more than `limits.handshakeBytes`. */
   | { readonly type: "malformed" };
 
@@ -57,7 +62,8 @@ export type HalfAnswer =
  */
 export function parseHalfAnswer(received: string, ended: boolean): HalfAnswer {
   const end = received.indexOf("\r\n\r\n");
-  if (end < 0) return ended || received.length > limits.handshakeBytes ? { type: "malformed" } : { type: "incomplete" };
+  if (end < 0)
+    return ended || received.length > limits.handshakeBytes ? { type: "malformed" } : { type: "incomplete" };
   const [statusLine = "", ...lines] = received.slice(0, end).split("\r\n");
   const status = Number(/^HTTP\/1\.1 (\d{3})(?: |$)/.exec(statusLine)?.[1]);
   if (!status || end > limits.handshakeBytes) return { type: "malformed" };
@@ -84,7 +90,13 @@ function parsePaired(headers: ReadonlyMap<string, string>, headBytes: number): H
   const pair = headers.get("rdv-pair");
   const client = headers.get("rdv-client");
   const demand = Number(headers.get("rdv-demand") ?? 0);
-  if (headers.get("upgrade")?.toLowerCase() !== upgradeToken || !pair || !client || !Number.isInteger(demand) || demand < 0)
+  if (
+    headers.get("upgrade")?.toLowerCase() !== upgradeToken ||
+    !pair ||
+    !client ||
+    !Number.isInteger(demand) ||
+    demand < 0
+  )
     return { type: "malformed" };
   return { type: "paired", head: { pair, client, demand }, headBytes };
 }

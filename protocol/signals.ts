@@ -17,7 +17,12 @@ export const AgentSignal = z.discriminatedUnion("type", [
   /** New tickets, please: the old ones are `ticketRenewMs` old. */
   z.object({ type: z.literal("renew") }),
   /** A relay refused the agent's half for a reason that another port or relay may cure. */
-  z.object({ type: z.literal("refused"), relay: RelayId, clientPort: Port, code: z.enum(["port_unavailable", "wrong_relay", "ticket_invalid", "draining", "full"]) }),
+  z.object({
+    type: z.literal("refused"),
+    relay: RelayId,
+    clientPort: Port,
+    code: z.enum(["port_unavailable", "wrong_relay", "ticket_invalid", "draining", "full"]),
+  }),
   /** The agent stops for good: end the session now. */
   z.object({ type: z.literal("bye") }),
 ]);
@@ -79,7 +84,8 @@ export type LinkSignal = z.infer<typeof LinkSignal>;
 
 /** Parses one signal; throws `bad_request` when it is too large, not JSON or not in the list. */
 export function parseSignal<T>(schema: z.ZodType<T>, text: string): T {
-  if (text.length > limits.signalBytes) throw new RdvError("too_large", `A signal of ${text.length} characters`);
+  if (text.length > limits.signalBytes)
+    throw new RdvError("too_large", `A signal of ${text.length} characters`);
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {

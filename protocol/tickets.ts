@@ -28,7 +28,10 @@ const issuer = "rdv";
 const algorithm = "EdDSA";
 
 /** Signs a ticket as a JWT (RFC 7519) with Ed25519 (RFC 8037). */
-export async function signTicket(ticket: Ticket, key: { readonly kid: string; readonly privateKey: CryptoKey }): Promise<string> {
+export async function signTicket(
+  ticket: Ticket,
+  key: { readonly kid: string; readonly privateKey: CryptoKey },
+): Promise<string> {
   const { relay, session, expires, ...claims } = ticket;
   return await new SignJWT({ ...claims })
     .setProtectedHeader({ alg: algorithm, kid: key.kid, typ: "JWT" })
@@ -58,7 +61,11 @@ export function publicJwk(jwk: JWK): JWK {
  * Makes a verifier for one relay. It throws `ticket_expired`, `wrong_relay` or `ticket_invalid`.
  * Verification costs about 160 µs, so callers cache the outcome while the ticket lives.
  */
-export function createTicketVerifier(jwks: JSONWebKeySet, relay: string, now: () => number): (token: string) => Promise<Ticket> {
+export function createTicketVerifier(
+  jwks: JSONWebKeySet,
+  relay: string,
+  now: () => number,
+): (token: string) => Promise<Ticket> {
   const keys = createLocalJWKSet(jwks);
   return async (token) => {
     try {
@@ -77,7 +84,10 @@ export function createTicketVerifier(jwks: JSONWebKeySet, relay: string, now: ()
 }
 
 function verificationError(cause: unknown): RdvError {
-  if (cause instanceof errors.JWTExpired) return new RdvError("ticket_expired", "The ticket has expired; ask the control plane for a new one", { cause });
+  if (cause instanceof errors.JWTExpired)
+    return new RdvError("ticket_expired", "The ticket has expired; ask the control plane for a new one", {
+      cause,
+    });
   if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === "aud")
     return new RdvError("wrong_relay", "The ticket is for another relay", { cause });
   return new RdvError("ticket_invalid", "The ticket is not valid for this relay", { cause });

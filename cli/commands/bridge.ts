@@ -41,9 +41,20 @@ async function bridge(a: BridgeAddress, b: BridgeAddress, options: unknown, runt
   const { output } = commonFrom(options, runtime);
   const { once } = Options.parse(options);
   await using pump = await openPump(options, output.log);
-  const shared = { once, pump, log: output.log, signal: runtime.signal, onEvent: (event: BridgeEvent) => report(event, output) };
+  const shared = {
+    once,
+    pump,
+    log: output.log,
+    signal: runtime.signal,
+    onEvent: (event: BridgeEvent) => report(event, output),
+  };
   await using running = await open(a, b, shared);
-  output.event({ event: "ready", command: "bridge", a: listening(running, "a") ?? format(a), b: listening(running, "b") ?? format(b) });
+  output.event({
+    event: "ready",
+    command: "bridge",
+    a: listening(running, "a") ?? format(a),
+    b: listening(running, "b") ?? format(b),
+  });
   output.note(`bridging ${format(a)} and ${format(b)}${once ? " once" : "; Ctrl-C ends it"}`);
   await Promise.race([running.done, untilAborted(runtime.signal)]);
 }

@@ -40,7 +40,12 @@ export function exposeCommand(runtime: Runtime): Command {
     .option("--allow <cidr>", "addresses that may connect; repeatable (default: all)", collectCidr)
     .option("--ttl <duration>", "end after this time, such as 8h", parseDuration)
     .option("--once", "end after the first client")
-    .option("--pool <n>", "connections kept ready at the relay", parseCount(1, limits.poolMax), limits.poolDefault)
+    .option(
+      "--pool <n>",
+      "connections kept ready at the relay",
+      parseCount(1, limits.poolMax),
+      limits.poolDefault,
+    )
     .addHelpText("after", examples)
     .action(async (target: string, options: unknown) => expose(target, options, runtime));
 }
@@ -52,6 +57,8 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
   const options = Options.parse(rawOptions);
   await using pump = await openPump(rawOptions, output.log);
   const outcome = await runExposure({ api, target, options, pump, output, signal: runtime.signal });
-  if (outcome === "replaced") throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
-  if (outcome === "ended") throw new RdvError("ended", "the session has ended; run the command again for a new one");
+  if (outcome === "replaced")
+    throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
+  if (outcome === "ended")
+    throw new RdvError("ended", "the session has ended; run the command again for a new one");
 }

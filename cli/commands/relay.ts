@@ -27,7 +27,11 @@ export function relayCommand(runtime: Runtime): Command {
   return withCommonOptions(withClientOptions(withPumpOptions(new Command("relay"))))
     .description("Run a relay node: it pairs halves and never dials.")
     .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
-    .requiredOption("--public-host <host>", "name or address under which agents and clients reach this machine", parseHost)
+    .requiredOption(
+      "--public-host <host>",
+      "name or address under which agents and clients reach this machine",
+      parseHost,
+    )
     .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
     .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
     .option("--ports <range>", "ports for plain clients", parsePortRange, { from: 20_000, to: 29_999 })
@@ -54,8 +58,14 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
     signal: runtime.signal,
   });
   const address = hostPort(options.publicHost, node.sharedPort);
-  output.note(`relay ${node.id} listens on ${address}, client ports ${options.ports.from}-${options.ports.to}`);
+  output.note(
+    `relay ${node.id} listens on ${address}, client ports ${options.ports.from}-${options.ports.to}`,
+  );
   await Promise.race([node.ready, untilAborted(runtime.signal)]);
-  if (!runtime.signal.aborted) output.event({ event: "ready", command: "relay", relay: address, id: node.id, region: options.region }, `relay ${address} is ready`);
+  if (!runtime.signal.aborted)
+    output.event(
+      { event: "ready", command: "relay", relay: address, id: node.id, region: options.region },
+      `relay ${address} is ready`,
+    );
   await untilAborted(runtime.signal);
 }

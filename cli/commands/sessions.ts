@@ -30,7 +30,11 @@ function listCommand(runtime: Runtime): Command {
       for (const session of sessions) output.event({ event: "session", ...session });
       if (output.json) return;
       if (sessions.length === 0) output.note("no sessions; `rdv expose 22` makes one");
-      else output.event({}, formatTable(["NAME", "ADDRESS", "STATE", "TARGET", "SINCE", "ID"], sessions.map(row)));
+      else
+        output.event(
+          {},
+          formatTable(["NAME", "ADDRESS", "STATE", "TARGET", "SINCE", "ID"], sessions.map(row)),
+        );
     });
 }
 
@@ -49,5 +53,12 @@ function removeCommand(runtime: Runtime): Command {
 }
 
 function row(session: Session): string[] {
-  return [session.name, session.address, session.state, session.target, session.createdAt.replace(/\.\d+Z$/, "Z"), session.id];
+  return [
+    session.name,
+    session.address,
+    session.state,
+    session.target,
+    session.createdAt.replace(/\.\d+Z$/, "Z"),
+    session.id,
+  ];
 }

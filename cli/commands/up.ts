@@ -57,28 +57,53 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const options = Options.parse(rawOptions);
   const targets = options.expose.map(parseTarget);
   await using pump = await openPump(rawOptions, output.log);
-  await using running = await createUp({ ...options, stateDir, pump, log: output.log, signal: runtime.signal });
+  await using running = await createUp({
+    ...options,
+    stateDir,
+    pump,
+    log: output.log,
+    signal: runtime.signal,
+  });
   const { control, relay, token } = running;
   const path = writeCredentials(stateDir, { control: running.ownControl, token });
   output.event({ event: "ready", command: "up", control, relay, token });
-  output.note(`control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`);
+  output.note(
+    `control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`,
+  );
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
   if (!isLoopback(options.host)) output.note(openWarning);
   await using demo = options.demo && targets.length === 0 ? await createDemoService() : undefined;
-  const demoTarget: Target[] = demo ? [{ host: "127.0.0.1", port: demo.port, label: "the demonstration page", service: "http" }] : [];
-  if (targets.length + demoTarget.length === 0) output.note("expose something in another shell: rdv expose 22");
+  const demoTarget: Target[] = demo
+    ? [{ host: "127.0.0.1", port: demo.port, label: "the demonstration page", service: "http" }]
+    : [];
+  if (targets.length + demoTarget.length === 0)
+    output.note("expose something in another shell: rdv expose 22");
   await exposeAll([...targets, ...demoTarget], running, pump, output, runtime);
   await untilAborted(runtime.signal);
   output.note("stopped");
 }
 
-const openWarning = "the control plane speaks plain HTTP: for agents elsewhere put a TLS proxy before it, or deploy it on Workers";
+const openWarning =
+  "the control plane speaks plain HTTP: for agents elsewhere put a TLS proxy before it, or deploy it on Workers";
 
-async function exposeAll(targets: readonly Target[], up: Up, pump: Pump, output: Output, runtime: Runtime): Promise<void> {
+async function exposeAll(
+  targets: readonly Target[],
+  up: Up,
+  pump: Pump,
+  output: Output,
+  runtime: Runtime,
+): Promise<void> {
   const api = createApi({ url: up.ownControl, token: up.token });
   await Promise.all(
     targets.map(async (target) => {
-      const outcome = await runExposure({ api, target, pump, output, signal: runtime.signal, options: { pool: limits.poolDefault } });
+      const outcome = await runExposure({
+        api,
+        target,
+        pump,
+        output,
+        signal: runtime.signal,
+        options: { pool: limits.poolDefault },
+      });
       if (!runtime.signal.aborted) output.note(`${target.label} is no longer exposed: ${outcome}`);
     }),
   );
