@@ -1,0 +1,8 @@
+/** The part of the Workers runtime that the shells use. */
+declare module "cloudflare:workers" {
+  export abstract class DurableObject {
+    constructor(ctx: unknown, env: unknown);
+  }
+  /** Secrets and bindings of the Worker. */
+  export const env: unknown;
+}

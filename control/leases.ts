@@ -1,0 +1,181 @@
+import * as z from "zod";
+import { limits } from "../protocol/limits.ts";
+import { AccountId, SessionId, SessionName } from "../protocol/api.ts";
+import type { Outcome } from "./outcome.ts";
+import { done, refuse } from "./outcome.ts";
+
+/** What a relay's port is used for; a port without entry is free. */
+export const PortEntry = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("leased"), session: SessionId, owner: AccountId, name: SessionName }),
+  /** Freed lately: only a session of the same owner and name gets it until then. */
+  z.object({ kind: z.literal("resting"), owner: AccountId, name: SessionName, until: z.number() }),
+  /** The relay could not listen there. */
+  z.object({ kind: z.literal("unavailable"), until: z.number() }),
+]);
+export type PortEntry = z.infer<typeof PortEntry>;
+
+interface Entries<T> {
+  get(key: string): T | undefined;
+  set(key: string, value: T): unknown;
+  delete(key: string): unknown;
+}
+
+/** The books of one relay. `ports` is keyed by the port, `bySession` by session id, `byName` by `owner/name` (resting ports). */
+export interface LeaseBook {
+  readonly ports: Entries<PortEntry>;
+  readonly bySession: Entries<number>;
+  readonly byName: Entries<number>;
+}
+
+export interface Holder {
+  readonly session: string;
+  readonly owner: string;
+  readonly name: string;
+}
+
+export interface LeaseRequest extends Holder {
+  /** The port that the session would like. */
+  readonly wanted: number | null;
+  /** Refuse instead of giving another port than `wanted`. */
+  readonly strict: boolean;
+}
+
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Leases a port, idempotently: a session that has one keeps it, unless it now insists on another.
+ * Order of choice: the wanted port, the port that rests for this owner and name, the next free one after `cursor`.
+ */
+export function leasePort(
+  book: LeaseBook,
+  request: LeaseRequest,
+  range: PortRange,
+  cursor: number,
+  now: number,
+): Outcome<{ port: number; cursor: number }> {
+  const held = book.bySession.get(request.session);
+  if (held !== undefined && (!request.strict || request.wanted === null || request.wanted === held))
+    return done({ port: held, cursor });
+  const choice = choosePort(book, request, range, cursor, now);
+  if (!choice.ok) return choice;
+  if (held !== undefined) releasePort(book, request.session, "rest", now);
+  const { port } = choice.value;
+  forgetEntry(book, port);
+  book.ports.set(String(port), {
+    kind: "leased",
+    session: request.session,
+    owner: request.owner,
+    name: request.name,
+  });
+  book.bySession.set(request.session, port);
+  return choice;
+}
+
+/** Ends a session's lease: the port then rests for its owner and name, or is avoided because the relay cannot listen there. */
+export function releasePort(book: LeaseBook, session: string, then: "rest" | "avoid", now: number): void {
+  const port = book.bySession.get(session);
+  if (port === undefined) return;
+  book.bySession.delete(session);
+  const entry = book.ports.get(String(port));
+  if (entry?.kind !== "leased" || entry.session !== session) return;
+  const until = now + limits.stickyMs;
+  if (then === "avoid") return void book.ports.set(String(port), { kind: "unavailable", until });
+  dropRest(book, entry.owner, entry.name);
+  book.ports.set(String(port), { kind: "resting", owner: entry.owner, name: entry.name, until });
+  book.byName.set(restKey(entry.owner, entry.name), port);
+}
+
+function choosePort(
+  book: LeaseBook,
+  request: LeaseRequest,
+  range: PortRange,
+  cursor: number,
+  now: number,
+): Outcome<{ port: number; cursor: number }> {
+  const { wanted } = request;
+  if (wanted !== null) {
+    const obstacle = obstacleAt(book, wanted, request, range, now);
+    if (obstacle === undefined) return done({ port: wanted, cursor });
+    if (request.strict) return refuseWanted(wanted, obstacle, range);
+  }
+  const rested = book.byName.get(restKey(request.owner, request.name));
+  if (rested !== undefined && obstacleAt(book, rested, request, range, now) === undefined)
+    return done({ port: rested, cursor });
+  return nextFree(book, request, range, cursor, now);
+}
+
+function nextFree(
+  book: LeaseBook,
+  holder: Holder,
+  range: PortRange,
+  cursor: number,
+  now: number,
+): Outcome<{ port: number; cursor: number }> {
+  const size = range.to - range.from + 1;
+  const start = cursor >= range.from && cursor <= range.to ? cursor : range.from;
+  for (let step = 0; step < size; step += 1) {
+    const port = range.from + ((start - range.from + step) % size);
+    if (obstacleAt(book, port, holder, range, now) !== undefined) continue;
+    return done({ port, cursor: port === range.to ? range.from : port + 1 });
+  }
+  return refuse(
+    "full",
+    `All ${size} ports of the relay are leased or resting; end a session or wait some minutes`,
+  );
+}
+
+type Obstacle = "taken" | "unavailable" | "outside";
+
+function obstacleAt(
+  book: LeaseBook,
+  port: number,
+  holder: Holder,
+  range: PortRange,
+  now: number,
+): Obstacle | undefined {
+  if (port < range.from || port > range.to) return "outside";
+  const entry = book.ports.get(String(port));
+  switch (entry?.kind) {
+    case undefined:
+      return undefined;
+    case "leased":
+      return entry.session === holder.session ? undefined : "taken";
+    case "resting":
+      return entry.until <= now || (entry.owner === holder.owner && entry.name === holder.name)
+        ? undefined
+        : "taken";
+    case "unavailable":
+      return entry.until <= now ? undefined : "unavailable";
+  }
+}
+
+function refuseWanted(port: number, obstacle: Obstacle, range: PortRange): Outcome<never> {
+  if (obstacle === "taken")
+    return refuse(
+      "port_taken",
+      `Port ${port} belongs to another session; leave the port out or choose another`,
+    );
+  if (obstacle === "outside")
+    return refuse("port_unavailable", `Port ${port} is outside the relay's range ${range.from}-${range.to}`);
+  return refuse("port_unavailable", `The relay cannot listen on port ${port}; choose another`);
+}
+
+function forgetEntry(book: LeaseBook, port: number): void {
+  const entry = book.ports.get(String(port));
+  if (entry?.kind === "resting") dropRest(book, entry.owner, entry.name);
+}
+
+/** One port rests for one name: an older one becomes free, so the books stay bounded by the port range. */
+function dropRest(book: LeaseBook, owner: string, name: string): void {
+  const port = book.byName.get(restKey(owner, name));
+  if (port === undefined) return;
+  book.byName.delete(restKey(owner, name));
+  if (book.ports.get(String(port))?.kind === "resting") book.ports.delete(String(port));
+}
+
+function restKey(owner: string, name: string): string {
+  return `${owner}/${name}`;
+}

@@ -1,0 +1,53 @@
+import type { Relay } from "../protocol/api.ts";
+
+/** A relay as a region's directory knows it. */
+export interface RelayEntry {
+  readonly relay: Relay;
+  /** Its control link is open now: a relay without link is chosen only when there is no other. */
+  readonly linked: boolean;
+}
+
+/** A relay that uses more of its descriptors than this takes no new session: what is left is for the pairs it has. */
+const fullDescriptors = 0.9;
+/** Event loop delay, 99th percentile, at which a relay counts as fully loaded. */
+const fullLagMs = 200;
+/** How many relays a session may try before it is refused. */
+const tries = 4;
+
+/**
+ * Relays for a new session, best first: of two chosen at random the less loaded one (the power of two choices:
+ * Mitzenmacher 2001), then the other, then some more in case these refuse.
+ */
+export function chooseRelays(entries: readonly RelayEntry[], random: () => number): RelayEntry[] {
+  const pool = shuffle(entries.filter(isUsable), random);
+  const linked = pool.filter((entry) => entry.linked);
+  const two = linked.slice(0, 2).sort((a, b) => loadOf(a.relay) - loadOf(b.relay));
+  return [...two, ...linked.slice(2), ...pool.filter((entry) => !entry.linked)].slice(0, tries);
+}
+
+/** How loaded a relay is, from 0 (idle) to 1 and above: the scarcest of its resources counts. */
+export function loadOf(relay: Relay): number {
+  const leases = relay.leases / (relay.ports.to - relay.ports.from + 1);
+  if (relay.load === null) return leases;
+  const { descriptors, maxDescriptors, lagMs } = relay.load;
+  return Math.max(leases, maxDescriptors > 0 ? descriptors / maxDescriptors : 0, lagMs / fullLagMs);
+}
+
+function isUsable({ relay }: RelayEntry): boolean {
+  if (relay.state !== "up") return false;
+  if (relay.load === null || relay.load.maxDescriptors === 0) return true;
+  return relay.load.descriptors / relay.load.maxDescriptors < fullDescriptors;
+}
+
+/** Fisher-Yates shuffle of a copy. */
+export function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(random() * (i + 1));
+    const [a, b] = [result[i], result[j]];
+    // Both indexes are inside the array, which the compiler cannot see.
+    result[i] = b as T;
+    result[j] = a as T;
+  }
+  return result;
+}

@@ -1,0 +1,43 @@
+import * as z from "zod";
+import { Region, Relay } from "../protocol/api.ts";
+import { createTable } from "./cell.ts";
+import type { RelayEntry } from "./placement.ts";
+import { chooseRelays } from "./placement.ts";
+import type { DurableModule, ObjectContext } from "./platform.ts";
+import type { Services } from "./services.ts";
+
+/** Relays of one region; the object named `directory` holds the list of regions instead. */
+export interface RegionVerbs {
+  /** A relay tells how it is: the newest word counts. */
+  report(entry: RelayEntry): void;
+  /** The relay has left this region. */
+  forget(relay: string): void;
+  list(): Relay[];
+  /** Relays for a new session, best first. */
+  choose(input: { readonly except: string | null }): RelayEntry[];
+  addRegion(region: string): void;
+  regions(): string[];
+}
+
+const Entry = z.object({ relay: Relay, linked: z.boolean() });
+
+/** The directory object of one region. */
+export function createRegionObject(ctx: ObjectContext, { random }: Services): DurableModule<RegionVerbs> {
+  const relays = createTable(ctx.kv, "relay", Entry);
+  const regions = createTable(ctx.kv, "region", Region);
+  const entries = (): RelayEntry[] => [...relays.entries()].map(([, entry]) => entry);
+  return {
+    verbs: {
+      report: (entry) => relays.set(entry.relay.id, { relay: entry.relay, linked: entry.linked }),
+      forget: (relay) => relays.delete(relay),
+      list: () => entries().map((entry) => entry.relay),
+      choose: ({ except }) =>
+        chooseRelays(
+          entries().filter((entry) => entry.relay.id !== except),
+          random,
+        ),
+      addRegion: (region) => regions.set(region, region),
+      regions: () => [...regions.entries()].map(([, region]) => region),
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { createSigner } from "./signer.ts";
+import type { Signer } from "./signer.ts";
+import type { AccountVerbs } from "./account-object.ts";
+import type { Namespace } from "./platform.ts";
+import type { RegionVerbs } from "./region-object.ts";
+import type { RelayVerbs } from "./relay-object.ts";
+import type { SessionVerbs } from "./session-object.ts";
+
+/** What the platform binds: secrets, and the objects by class. */
+export interface ControlEnv {
+  /** Private Ed25519 JWK with a kid, as JSON; signs tickets. */
+  readonly RDV_SIGNING_KEY?: string | undefined;
+  /** SHA-256 of the administrator's whole token, in hexadecimal. */
+  readonly RDV_ADMIN_KEY_HASH?: string | undefined;
+  /** By `owner/session`. */
+  readonly SESSIONS: Namespace<SessionVerbs>;
+  /** By relay id. */
+  readonly RELAYS: Namespace<RelayVerbs>;
+  /** By account id. */
+  readonly ACCOUNTS: Namespace<AccountVerbs>;
+  /** By `region/<name>`, and the list of regions under `directory`. */
+  readonly REGIONS: Namespace<RegionVerbs>;
+}
+
+/** What the app and every object use. */
+export interface Services {
+  readonly env: ControlEnv;
+  readonly signer: Signer;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+}
+
+export function createServices(env: ControlEnv): Services {
+  return { env, signer: createSigner(env.RDV_SIGNING_KEY), now: Date.now, random: Math.random };
+}
+
+/** Name of a session's object: a wrong owner addresses another, empty object. */
+export function sessionObjectName(owner: string, session: string): string {
+  return `${owner}/${session}`;
+}
+
+/** Name of a region's object. */
+export function regionObjectName(region: string): string {
+  return `region/${region}`;
+}
+
+/** Name of the object that lists the regions. */
+export const directoryName = "directory";

@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { Session, SessionId, SessionName } from "../protocol/api.ts";
+import { limits } from "../protocol/limits.ts";
+import { createCell, createTable } from "./cell.ts";
+import { newSessionId } from "./identifiers.ts";
+import type { Outcome } from "./outcome.ts";
+import { done, refuse } from "./outcome.ts";
+import type { ObjectContext } from "./platform.ts";
+
+/** `session` is null from the reservation of its name to the first report of its object. */
+const Entry = z.object({
+  id: SessionId,
+  name: SessionName,
+  revision: z.number().int(),
+  session: Session.nullable(),
+});
+
+export interface Reservation {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The sessions of one account, by id and by name. Every verb is atomic. */
+export interface SessionIndex {
+  /** The id that belongs to a name; a free name gets a new id, within the quota. */
+  reserve(name: string): Outcome<Reservation>;
+  /** Takes a session's newest state; older words are ignored. False when its name belongs to another session. */
+  report(session: Session, revision: number): boolean;
+  forget(id: string): void;
+  find(name: string): string | undefined;
+  get(id: string): Session | undefined;
+  list(): Session[];
+}
+
+/** The index in an account object's storage. */
+export function createSessionIndex(ctx: ObjectContext): SessionIndex {
+  const sessions = createTable(ctx.kv, "session", Entry);
+  const names = createTable(ctx.kv, "name", SessionId);
+  const count = createCell(ctx.kv, "count", z.number().int());
+
+  function put(entry: z.infer<typeof Entry>): void {
+    if (!sessions.get(entry.id)) count.write((count.read() ?? 0) + 1);
+    sessions.set(entry.id, entry);
+    names.set(entry.name, entry.id);
+  }
+
+  return {
+    reserve: (name) =>
+      ctx.transaction(() => {
+        const id = names.get(name);
+        if (id !== undefined) return done({ id, name });
+        if ((count.read() ?? 0) >= limits.sessionsPerAccount) return refuse("quota", quotaDetail);
+        const reservation = { id: newSessionId(), name };
+        put({ ...reservation, revision: 0, session: null });
+        return done(reservation);
+      }),
+    report: (session, revision) =>
+      ctx.transaction(() => {
+        const { id, name } = session;
+        if ((names.get(name) ?? id) !== id) return false;
+        if ((sessions.get(id)?.revision ?? 0) <= revision) put({ id, name, revision, session });
+        return true;
+      }),
+    forget: (id) =>
+      ctx.transaction(() => {
+        const entry = sessions.get(id);
+        if (!entry) return;
+        if (names.get(entry.name) === id) names.delete(entry.name);
+        sessions.delete(id);
+        count.write((count.read() ?? 1) - 1);
+      }),
+    find: (name) => names.get(name),
+    get: (id) => sessions.get(id)?.session ?? undefined,
+    list: () => [...sessions.entries()].flatMap(([, entry]) => entry.session ?? []),
+  };
+}
+
+const quotaDetail = `The account has ${limits.sessionsPerAccount} sessions; end some with rdv sessions rm`;

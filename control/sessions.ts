@@ -1,0 +1,169 @@
+import * as z from "zod";
+import type { CreateSession, Session } from "../protocol/api.ts";
+import { AccountId, Placement, Policy, SessionId, SessionName, hostPort } from "../protocol/api.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Ticket } from "../protocol/tickets.ts";
+import { canonicalAllow } from "./allow.ts";
+
+/** A session as its object stores it. Times are milliseconds since 1970 unless the name says otherwise. */
+export const SessionRecord = z.object({
+  id: SessionId,
+  owner: AccountId,
+  name: SessionName,
+  target: z.string(),
+  policy: Policy,
+  /** The user chose the port: another one is no substitute. */
+  fixedPort: z.boolean(),
+  placement: Placement,
+  createdAt: z.number(),
+  expiresAt: z.number().nullable(),
+  /** Counts the agents that connected; the newest one rules. */
+  epoch: z.number().int(),
+  /** Since when no agent is connected; null while one is. */
+  goneAt: z.number().nullable(),
+  seenAt: z.number().nullable(),
+  ticketsAt: z.number(),
+  /** Latest expiry of any ticket ever signed, in seconds since 1970; 0 when there was none. */
+  ticketsUntil: z.number(),
+  /** Over; `released` once relay and account know. */
+  ended: z.object({ reason: z.string(), released: z.boolean() }).nullable(),
+  /** Counts the changes that the account's list shows, and the last one that it confirmed. */
+  revision: z.number().int(),
+  reported: z.number().int(),
+});
+export type SessionRecord = z.infer<typeof SessionRecord>;
+
+/** A live session is looked at this often: is the agent's heartbeat still there, are its tickets fresh. */
+const presenceMs = limits.stickyMs / 2;
+/** A call to another object that failed is tried again after this time. */
+export const retryMs = 30_000;
+
+interface NewSession {
+  readonly id: string;
+  readonly owner: string;
+  readonly name: string;
+  readonly placement: Placement;
+}
+
+/** The record of a session that was just placed and waits for its first agent. */
+export function newRecord(identity: NewSession, request: CreateSession, now: number): SessionRecord {
+  const empty = {
+    epoch: 0,
+    seenAt: null,
+    ticketsAt: 0,
+    ticketsUntil: 0,
+    ended: null,
+    revision: 1,
+    reported: 0,
+  };
+  return { ...identity, ...empty, ...requested(request, now), createdAt: now, goneAt: now };
+}
+
+/** The record after its owner asked for the session again: the newest request rules, id, port and epoch stay. */
+export function resumedRecord(
+  record: SessionRecord,
+  placement: Placement,
+  request: CreateSession,
+  now: number,
+): SessionRecord {
+  const goneAt = record.goneAt === null ? null : now;
+  return { ...record, ...requested(request, now), placement, goneAt, revision: record.revision + 1 };
+}
+
+/** The record after an agent's connection was accepted. */
+export function attachedRecord(record: SessionRecord, now: number): SessionRecord {
+  return { ...record, epoch: record.epoch + 1, goneAt: null, seenAt: now, revision: record.revision + 1 };
+}
+
+/** The record after the ruling agent went away without goodbye. */
+export function detachedRecord(record: SessionRecord, now: number): SessionRecord {
+  return { ...record, goneAt: now, seenAt: now, revision: record.revision + 1 };
+}
+
+/** The record with another placement. */
+export function movedRecord(record: SessionRecord, placement: Placement): SessionRecord {
+  return { ...record, placement, revision: record.revision + 1 };
+}
+
+/** The record of a session that is over but still has to be cleaned up. */
+export function endedRecord(record: SessionRecord, reason: string, now: number): SessionRecord {
+  return { ...record, ended: { reason, released: false }, goneAt: now, revision: record.revision + 1 };
+}
+
+/** Why the session has to end now, or undefined. */
+export function dueEnd(record: SessionRecord, now: number): string | undefined {
+  if (record.expiresAt !== null && record.expiresAt <= now) return "its time is over";
+  if (record.goneAt !== null && record.goneAt + limits.stickyMs <= now) return "its agent did not come back";
+  return undefined;
+}
+
+/** When the object has to look at the session next. */
+export function nextLook(record: SessionRecord, now: number): number {
+  if (record.ended) return record.ended.released ? forgetAt(record) : now + retryMs;
+  const times = [
+    record.goneAt === null ? now + presenceMs : record.goneAt + limits.stickyMs,
+    record.expiresAt ?? Number.POSITIVE_INFINITY,
+    record.reported < record.revision ? now + retryMs : Number.POSITIVE_INFINITY,
+  ];
+  return Math.max(now, Math.min(...times));
+}
+
+/** An ended session answers "ended" for as long as one of its tickets may be alive, then nobody knows it. */
+export function forgetAt(record: SessionRecord): number {
+  return (record.ticketsUntil + limits.ticketSkewSeconds) * 1_000;
+}
+
+/** A session whose agent must be asked for by `epoch` gets tickets that end with the session. */
+export function ticketFor(record: SessionRecord, now: number): Ticket {
+  const { placement, policy } = record;
+  const longest = Math.floor(now / 1_000) + limits.ticketSeconds;
+  return {
+    kind: "agent",
+    relay: placement.relay,
+    session: record.id,
+    owner: record.owner,
+    name: record.name,
+    clientPort: placement.clientPort,
+    epoch: record.epoch,
+    ...policy,
+    expires: record.expiresAt === null ? longest : Math.min(longest, Math.ceil(record.expiresAt / 1_000)),
+  };
+}
+
+/** The session as its owner sees it. */
+export function viewOf(record: SessionRecord, heardAt: number | null): Session {
+  const seenAt = Math.max(record.seenAt ?? 0, heardAt ?? 0);
+  return {
+    id: record.id,
+    name: record.name,
+    target: record.target,
+    state: record.ended ? "ended" : record.goneAt === null ? "live" : "waiting",
+    epoch: record.epoch,
+    address: hostPort(record.placement.host, record.placement.clientPort),
+    placements: [record.placement],
+    policy: record.policy,
+    createdAt: isoTime(record.createdAt),
+    expiresAt: record.expiresAt === null ? null : isoTime(record.expiresAt),
+    seenAt: seenAt === 0 ? null : isoTime(seenAt),
+  };
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function requested(
+  request: CreateSession,
+  now: number,
+): Pick<SessionRecord, "target" | "policy" | "fixedPort" | "expiresAt"> {
+  return {
+    target: request.target,
+    policy: {
+      allow: canonicalAllow(request.allow ?? []),
+      once: request.once ?? false,
+      pairs: request.pairs ?? limits.pairsPerSession,
+    },
+    fixedPort: request.port !== undefined,
+    expiresAt: request.ttlSeconds === undefined ? null : now + request.ttlSeconds * 1_000,
+  };
+}
