@@ -42,7 +42,7 @@ export type PoolEffect =
   /** Set the one timer anew: at a random moment within so many milliseconds. */
   | { readonly type: "retryWithin"; readonly ms: number }
   /** The relay took a half: clients can come. Said on every change from `down` and after a new placement. */
-  | { readonly type: "up" }
+  | { readonly type: "up"; readonly placement: PoolPlacement }
   /** No half waits at the relay any more; said once an outage. */
   | { readonly type: "down"; readonly reason: string }
   /** Ask the control plane for new tickets. */
@@ -134,7 +134,7 @@ export function createPool(options: PoolOptions): Pool {
     upSince = now;
     saidDown = false;
     refused = false;
-    return [{ type: "up" }, ...dropWhere(isStale), ...dial(options.size)];
+    return [{ type: "up", placement: half.placement }, ...dropWhere(isStale), ...dial(options.size)];
   }
 
   function paired(id: number, half: Half, demand: number): PoolEffect[] {

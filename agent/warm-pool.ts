@@ -8,8 +8,8 @@ import { createPool } from "./pool.ts";
 import type { PoolEffect, PoolEvent, PoolOptions, PoolPlacement, ReportedCode } from "./pool.ts";
 
 /** What the agent does with a pool's news; see the effects of the pool for their meaning. */
-interface WarmPoolHooks {
-  readonly onUp: () => void;
+export interface WarmPoolHooks {
+  readonly onUp: (placement: PoolPlacement) => void;
   readonly onDown: (reason: string) => void;
   readonly onRenew: () => void;
   readonly onReport: (code: ReportedCode, placement: PoolPlacement) => void;
@@ -86,7 +86,7 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
       case "retryWithin":
         return setTimer(random() * Math.min(effect.ms, limits.backoffCapMs));
       case "up":
-        return deps.onUp();
+        return deps.onUp(effect.placement);
       case "down":
         return deps.onDown(effect.reason);
       case "renew":

@@ -1,0 +1,199 @@
+import type { Socket } from "node:net";
+import type { Log } from "../net/log.ts";
+import type { Pump } from "../net/pump.ts";
+import { hostPort } from "../protocol/api.ts";
+import type { CreateSession, Session } from "../protocol/api.ts";
+import type { PairedHead } from "../protocol/handshake.ts";
+import { limits } from "../protocol/limits.ts";
+import type { SessionSignal } from "../protocol/signals.ts";
+import type { PoolPlacement } from "./pool.ts";
+import { createLivePairs } from "./live-pairs.ts";
+import type { PairEvent } from "./live-pairs.ts";
+import { createPools } from "./pools.ts";
+import { createPresence } from "./presence.ts";
+import type { PresenceEvent } from "./presence.ts";
+import { createSessionLink } from "./session-link.ts";
+import type { AgentApi } from "./session-link.ts";
+import { createTargetWatch, probeTarget } from "./target-watch.ts";
+import type { Target } from "./target.ts";
+
+export interface ExposureDeps {
+  readonly api: AgentApi;
+  /** The session to create, or to resume by its name. */
+  readonly request: CreateSession;
+  /** The only address that is dialled for clients. */
+  readonly target: Target;
+  /** Halves to keep waiting at each relay. */
+  readonly pool: number;
+  readonly pump: Pump;
+  readonly log: Log;
+  /** Aborting ends the exposure as disposing does; `done` then says `aborted`. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: ExposureEvent) => void;
+  /** Live pairs may go on for this long when the exposure is disposed of; by default they are cut at once. */
+  readonly finishMs?: number;
+  readonly renewMs?: number;
+  readonly random?: () => number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export type ExposureEvent =
+  /** Clients can come to `address`: said first, and again when the address changes. */
+  | {
+      readonly type: "ready";
+      readonly session: string;
+      readonly name: string;
+      readonly address: string;
+      readonly epoch: number;
+    }
+  | PairEvent
+  | PresenceEvent
+  | { readonly type: "replaced" }
+  | { readonly type: "ended"; readonly reason: string };
+
+/** Why an exposure is over. */
+export type ExposureEnd = "once" | "replaced" | "ended" | "aborted";
+
+/** A service that is being made reachable. Disposing says goodbye, which ends the session and frees its port. */
+export interface Exposure extends AsyncDisposable {
+  /** Resolves when nothing is left to serve; live pairs of a replaced agent are finished first. Never rejects. */
+  readonly done: Promise<ExposureEnd>;
+  readonly session: Session;
+  /** Halves that wait at the relays, and pairs that live. */
+  counts(): { readonly waiting: number; readonly open: number; readonly pairs: number };
+}
+
+/** Makes the target reachable. Throws what the control plane says when it does not give a session. */
+export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
+  deps.signal.throwIfAborted();
+  const session = await deps.api.createSession(deps.request);
+  return startExposure(session, deps);
+}
+
+function startExposure(created: Session, deps: ExposureDeps): Exposure {
+  const { random = Math.random, now = Date.now, log } = deps;
+  const once = deps.request.once ?? false;
+  const done = Promise.withResolvers<ExposureEnd>();
+  const stopProbe = new AbortController();
+  const watch = createTargetWatch(deps.target, log);
+  const presence = createPresence(tell);
+  const pairs = createLivePairs({ target: deps.target, watch, pump: deps.pump, onEvent: tell });
+  const addresses = new Map<string, string>();
+  let taken = false;
+  let ending: ExposureEnd | undefined;
+  let closing: Promise<void> | undefined;
+
+  const pools = createPools({
+    size: deps.pool,
+    once,
+    random,
+    onUp,
+    onPaired: (head, socket, early) => void serve(head, socket, early),
+    onDown: (relay, reason) => presence.away(relay, reason),
+    onLeft: (relay) => presence.back(relay),
+    onRenew: () => void link.send({ type: "renew" }),
+    onReport: (code, { relay, clientPort }) => {
+      log.warn("the relay refuses this agent; telling the control plane", { relay, code });
+      link.send({ type: "refused", relay, clientPort, code });
+    },
+    onStop: (relay, reason) => {
+      if (reason === "replaced") return end("replaced", { type: "replaced" });
+      // The control plane decides: it sends `ended`, unless the agent was away so long that it must create it again.
+      if (!link.connected) presence.away(relay, "the relay says that the session has ended");
+      link.dialNow();
+    },
+  });
+
+  const link = createSessionLink({
+    api: deps.api,
+    request: deps.request,
+    session: created,
+    log,
+    random,
+    now,
+    onSignal,
+    onAway: () => presence.away("control", "the control plane is away; clients are still served"),
+    onBack: () => presence.back("control"),
+    onFatal: (error) => end("ended", { type: "ended", reason: error.message }),
+  });
+  const renewal = setInterval(() => link.send({ type: "renew" }), deps.renewMs ?? limits.ticketRenewMs);
+  const probe = probeTarget(deps.target, watch, stopProbe.signal);
+  const onAbort = (): void => void close();
+  deps.signal.addEventListener("abort", onAbort, { once: true });
+  if (deps.signal.aborted) onAbort();
+
+  /** An exposure that is over tells of its pairs and of nothing else. */
+  function tell(event: ExposureEvent): void {
+    if (ending === undefined || event.type === "closed") deps.onEvent(event);
+  }
+
+  function onSignal(signal: SessionSignal): void {
+    switch (signal.type) {
+      case "placed":
+        return pools.placed(signal);
+      case "dial":
+        return pools.dial(signal.relay, signal.withinMs);
+      case "replaced":
+        return end("replaced", { type: "replaced" });
+      case "ended":
+        return end("ended", { type: "ended", reason: signal.reason });
+      case "pong":
+    }
+  }
+
+  function onUp({ relay, host, clientPort, epoch }: PoolPlacement): void {
+    const { id: session, name } = link.session;
+    const address = hostPort(host, clientPort);
+    if (addresses.get(relay) !== `${session} ${address}`)
+      tell({ type: "ready", session, name, address, epoch });
+    addresses.set(relay, `${session} ${address}`);
+    presence.back(relay);
+  }
+
+  async function serve(head: PairedHead, socket: Socket, early: Buffer): Promise<void> {
+    if (once) {
+      taken = true;
+      pools[Symbol.dispose]();
+    }
+    await pairs.serve(link.session.id, head, socket, early);
+    if (once) end("once");
+  }
+
+  function end(how: ExposureEnd, event?: ExposureEvent): void {
+    // With `once`, relay and control plane may end the session while its only pair still lives.
+    if (ending !== undefined || (taken && event !== undefined)) return;
+    if (event !== undefined) tell(event);
+    ending = how;
+    pools[Symbol.dispose]();
+    if (how !== "once") void link[Symbol.asyncDispose]();
+    const over = how === "replaced" ? pairs.finish(Infinity) : pairs.finish(0);
+    void over.then(() => done.resolve(how));
+  }
+
+  function close(): Promise<void> {
+    closing ??= closeNow();
+    return closing;
+  }
+
+  async function closeNow(): Promise<void> {
+    ending ??= "aborted";
+    deps.signal.removeEventListener("abort", onAbort);
+    clearInterval(renewal);
+    stopProbe.abort();
+    pools[Symbol.dispose]();
+    await Promise.all([pairs.finish(deps.finishMs ?? 0), probe]);
+    await link.sayBye();
+    await link[Symbol.asyncDispose]();
+    done.resolve(ending);
+  }
+
+  return {
+    done: done.promise,
+    get session() {
+      return link.session;
+    },
+    counts: () => ({ waiting: pools.waiting, open: pools.open, pairs: pairs.size }),
+    [Symbol.asyncDispose]: close,
+  };
+}

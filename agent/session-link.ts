@@ -1,0 +1,172 @@
+import { createBackoff } from "../net/backoff.ts";
+import type { Backoff } from "../net/backoff.ts";
+import type { Log } from "../net/log.ts";
+import { createSignalLink } from "../net/signal-link.ts";
+import type { SignalLink } from "../net/signal-link.ts";
+import type { CreateSession, Session } from "../protocol/api.ts";
+import { RdvError } from "../protocol/errors.ts";
+import { SessionSignal } from "../protocol/signals.ts";
+import type { AgentSignal } from "../protocol/signals.ts";
+import { reopenSession } from "./reopen-session.ts";
+
+/** What the agent needs of the control plane's client. */
+export interface AgentApi {
+  createSession(request: CreateSession): Promise<Session>;
+  /** Where the agent of a session opens its control connection, and with which token. */
+  agentSocket(session: string): { readonly url: string; readonly token: string };
+}
+
+interface SessionLinkDeps {
+  readonly api: AgentApi;
+  readonly request: CreateSession;
+  readonly session: Session;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly onSignal: (signal: SessionSignal) => void;
+  /** The connection is lost, and the first attempt to get it back has failed. */
+  readonly onAway: () => void;
+  readonly onBack: () => void;
+  /** The control plane refuses this agent for good. */
+  readonly onFatal: (error: RdvError) => void;
+}
+
+/** The agent's control connection, whatever becomes of the session behind it. */
+export interface SessionLink extends AsyncDisposable {
+  /** The session as last heard of. */
+  readonly session: Session;
+  readonly connected: boolean;
+  /** False when there is no connection; the signal is then dropped. */
+  send(signal: AgentSignal): boolean;
+  dialNow(): void;
+  /** Ends the session; resolves when the control plane has heard it, or after `goodbyeMs`. */
+  sayBye(): Promise<void>;
+}
+
+const goodbyeMs = 2_000;
+
+/** Keeps the control connection, and creates the session again when the control plane has given it up meanwhile. */
+export function createSessionLink(deps: SessionLinkDeps): SessionLink {
+  const stop = new AbortController();
+  let session = deps.session;
+  let reopening = Promise.resolve();
+  let leaving = false;
+  let byeHeard = (): void => {};
+  let link = open();
+
+  function open(): SignalLink<AgentSignal> {
+    const outage = createOutage(createBackoff({ random: deps.random }), (failures) => {
+      byeHeard();
+      if (failures === 2) deps.onAway();
+    });
+    return createSignalLink<SessionSignal, AgentSignal>({
+      ...deps.api.agentSocket(session.id),
+      incoming: SessionSignal,
+      log: deps.log,
+      signal: stop.signal,
+      backoff: outage.backoff,
+      onOpen: () => {
+        outage.over();
+        deps.onBack();
+      },
+      onSignal,
+      onRefused,
+    });
+  }
+
+  function onSignal(signal: SessionSignal): void {
+    // A connection that came back by itself would take the session from the newer agent again.
+    if (signal.type === "ended" || signal.type === "replaced") stop.abort();
+    if (signal.type === "ended") byeHeard();
+    if (signal.type === "placed") session = { ...session, name: signal.name, placements: signal.placements };
+    if (!leaving) deps.onSignal(signal);
+  }
+
+  function onRefused(error: RdvError): "stop" | "retry" {
+    switch (error.code) {
+      case "not_found":
+      case "ended":
+        if (!leaving) reopening = reopen();
+        return "stop";
+      case "replaced":
+        onSignal({ type: "replaced" });
+        return "stop";
+      case "unauthorized":
+      case "forbidden":
+        fail(error);
+        return "stop";
+      default:
+        return "retry";
+    }
+  }
+
+  function fail(error: RdvError): void {
+    stop.abort();
+    deps.onFatal(error);
+  }
+
+  async function reopen(): Promise<void> {
+    deps.log.warn("the control plane does not know the session any more; creating it again", {
+      name: session.name,
+    });
+    try {
+      session = await reopenSession(deps.request, session, {
+        createSession: deps.api.createSession,
+        backoff: createBackoff({ random: deps.random }),
+        signal: stop.signal,
+        now: deps.now,
+      });
+      if (!stop.signal.aborted) link = open();
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      if (!(error instanceof RdvError)) throw error;
+      fail(error);
+    }
+  }
+
+  return {
+    get session() {
+      return session;
+    },
+    get connected() {
+      return link.connected;
+    },
+    send: (signal) => link.send(signal),
+    dialNow: () => link.dialNow(),
+    async sayBye() {
+      leaving = true;
+      if (!link.send({ type: "bye" })) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      byeHeard = resolve;
+      const timer = setTimeout(resolve, goodbyeMs);
+      await promise;
+      clearTimeout(timer);
+    },
+    [Symbol.asyncDispose]: async () => {
+      leaving = true;
+      stop.abort();
+      await link[Symbol.asyncDispose]();
+      await reopening;
+    },
+  };
+}
+
+/** Counts the failures of an outage: the link asks for a delay exactly when it has lost or not got a connection. */
+function createOutage(
+  inner: Backoff,
+  onFailure: (failures: number) => void,
+): { backoff: Backoff; over(): void } {
+  let failures = 0;
+  return {
+    backoff: {
+      next(atLeastMs) {
+        failures += 1;
+        onFailure(failures);
+        return inner.next(atLeastMs);
+      },
+      reset: inner.reset,
+    },
+    over: () => void (failures = 0),
+  };
+}
