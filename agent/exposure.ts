@@ -71,12 +71,14 @@ export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
   return startExposure(session, deps);
 }
 
+const targetAdvice = "clients are turned away; check that the service runs and listens there";
+
 function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const { random = Math.random, now = Date.now, log } = deps;
   const once = deps.request.once ?? false;
   const done = Promise.withResolvers<ExposureEnd>();
   const stopProbe = new AbortController();
-  const watch = createTargetWatch(deps.target, log);
+  const watch = createTargetWatch(deps.target.label, targetAdvice, log);
   const presence = createPresence(tell);
   const pairs = createLivePairs({ target: deps.target, watch, pump: deps.pump, onEvent: tell });
   const addresses = new Map<string, string>();

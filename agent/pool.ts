@@ -231,20 +231,24 @@ function stopReason(failure: HalfFailure): "replaced" | "ended" | undefined {
   return failure.code === "replaced" || failure.code === "ended" ? failure.code : undefined;
 }
 
+const reported: readonly string[] = [
+  "port_unavailable",
+  "wrong_relay",
+  "ticket_invalid",
+  "draining",
+  "full",
+] satisfies ReportedCode[];
+
+function isReported(code: ErrorCode): code is ReportedCode {
+  return reported.includes(code);
+}
+
 /** What the control plane can do about a refusal, besides the retry. */
 function cure(failure: HalfFailure, placement: PoolPlacement): PoolEffect[] {
   if (failure.type !== "refused") return [];
-  switch (failure.code) {
-    case "ticket_expired":
-      return [{ type: "renew" }];
-    case "ticket_invalid":
-      return [{ type: "renew" }, { type: "report", code: failure.code, placement }];
-    case "port_unavailable":
-    case "wrong_relay":
-    case "draining":
-    case "full":
-      return [{ type: "report", code: failure.code, placement }];
-    default:
-      return [];
-  }
+  const { code } = failure;
+  const effects: PoolEffect[] = [];
+  if (code === "ticket_expired" || code === "ticket_invalid") effects.push({ type: "renew" });
+  if (isReported(code)) effects.push({ type: "report", code, placement });
+  return effects;
 }

@@ -84,21 +84,18 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
   }
 
   function onRefused(error: RdvError): "stop" | "retry" {
-    switch (error.code) {
-      case "not_found":
-      case "ended":
-        if (!leaving) reopening = reopen();
-        return "stop";
-      case "replaced":
-        onSignal({ type: "replaced" });
-        return "stop";
-      case "unauthorized":
-      case "forbidden":
-        fail(error);
-        return "stop";
-      default:
-        return "retry";
+    if (error.code === "not_found" || error.code === "ended") {
+      if (!leaving) reopening = reopen();
+      return "stop";
     }
+    if (error.code === "replaced") {
+      onSignal({ type: "replaced" });
+      return "stop";
+    }
+    // Everything else may be the doing of something in between, or of a control plane that is not ready yet.
+    if (error.code !== "unauthorized" && error.code !== "forbidden") return "retry";
+    fail(error);
+    return "stop";
   }
 
   function fail(error: RdvError): void {
@@ -112,7 +109,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
     });
     try {
       session = await reopenSession(deps.request, session, {
-        createSession: deps.api.createSession,
+        createSession: (request) => deps.api.createSession(request),
         backoff: createBackoff({ random: deps.random }),
         signal: stop.signal,
         now: deps.now,
@@ -165,7 +162,7 @@ function createOutage(
         onFailure(failures);
         return inner.next(atLeastMs);
       },
-      reset: inner.reset,
+      reset: () => inner.reset(),
     },
     over: () => void (failures = 0),
   };

@@ -3,28 +3,22 @@ import type { Log } from "../net/log.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { Target } from "./target.ts";
 
-/** Tells the operator once when the target stops answering, and once when it answers again; not for every client. */
+/** Tells the operator once when an address stops answering, and once when it answers again; not for every client. */
 export interface TargetWatch {
   answered(): void;
   refused(error: RdvError): void;
 }
 
-/** Makes the watch of one target. */
-export function createTargetWatch(target: Target, log: Log): TargetWatch {
+/** Makes the watch of one address; `advice` says what its silence means and what to check. */
+export function createTargetWatch(label: string, advice: string, log: Log): TargetWatch {
   let down = false;
   return {
     answered() {
-      if (down) log.info(`${target.label} answers again`);
+      if (down) log.info(`${label} answers again`);
       down = false;
     },
     refused(error) {
-      if (!down)
-        log.warn(
-          `${target.label} does not answer, so clients are turned away; check that the service runs and listens there`,
-          {
-            error: error.message,
-          },
-        );
+      if (!down) log.warn(`${label} does not answer: ${advice}`, { error: error.message });
       down = true;
     },
   };
