@@ -1,0 +1,66 @@
+import type { JSONWebKeySet } from "jose";
+import type { Log } from "../net/log.ts";
+import { createSignalLink } from "../net/signal-link.ts";
+import type { RelayLoad } from "../protocol/api.ts";
+import { limits } from "../protocol/limits.ts";
+import { LinkSignal } from "../protocol/signals.ts";
+import type { EndedSession, RelaySignal } from "../protocol/signals.ts";
+
+interface ControlLinkOptions {
+  readonly relay: string;
+  /** The control plane's base URL, and the relay's token there. */
+  readonly control: { readonly url: string; readonly token: string };
+  readonly hello: Extract<RelaySignal, { type: "hello" }>;
+  readonly load: () => RelayLoad;
+  readonly onKeys: (jwks: JSONWebKeySet) => void;
+  readonly onEnded: (ended: readonly EndedSession[]) => void;
+  /** The relay can work without ever hearing from the control plane, so a refusal is no reason to stop. */
+  readonly hasKeys: () => boolean;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** The relay's connection to its object at the control plane. */
+export interface ControlLink extends AsyncDisposable {
+  /** Resolves at the first welcome; rejects when the control plane refuses this relay before that. */
+  readonly welcomed: Promise<void>;
+}
+
+/** Says hello on every connection and reports the load with each heartbeat; obeys `welcome` and `end`. */
+export function createControlLink(options: ControlLinkOptions): ControlLink {
+  const { relay, control, log } = options;
+  const { promise: welcomed, resolve, reject } = Promise.withResolvers<void>();
+  welcomed.catch(() => {}); // whoever waits for it sees the refusal
+  const link = createSignalLink<LinkSignal, RelaySignal>({
+    url: `${control.url.replace(/\/+$/, "")}/v1/relays/${relay}/link`,
+    token: control.token,
+    incoming: LinkSignal,
+    log,
+    signal: options.signal,
+    onOpen(send) {
+      send(options.hello);
+      send({ type: "load", load: options.load() });
+    },
+    onSignal(signal) {
+      if (signal.type === "end") options.onEnded([signal.ended]);
+      if (signal.type !== "welcome") return;
+      options.onKeys(signal.jwks);
+      options.onEnded(signal.ended);
+      resolve();
+    },
+    onRefused(error) {
+      if (options.hasKeys()) return "retry";
+      log.error("control plane refused this relay", { error: error.message });
+      reject(error);
+      return "stop";
+    },
+  });
+  const timer = setInterval(() => link.send({ type: "load", load: options.load() }), limits.heartbeatMs);
+  return {
+    welcomed,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await link[Symbol.asyncDispose]();
+    },
+  };
+}

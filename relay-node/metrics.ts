@@ -1,0 +1,87 @@
+import type { PumpCounts, PumpKind } from "../net/pump.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { HalfOutcome, PairOutcome } from "../protocol/outcomes.ts";
+
+/** Which half of a pair a connection is. */
+export type Side = "agent" | "client";
+
+/** Counters of a relay since its start. */
+export interface RelayCounters {
+  readonly accepted: Readonly<Record<"shared" | "session", number>>;
+  readonly pairsTotal: number;
+  /** Ends of pairs by outcome. */
+  readonly pairEnds: ReadonlyMap<PairOutcome, number>;
+  /** Ends of connections that were never paired, by `side outcome`. */
+  readonly unpairedEnds: ReadonlyMap<`${Side} ${HalfOutcome}`, number>;
+  /** HTTP refusals on the shared port by error code. */
+  readonly refused: ReadonlyMap<ErrorCode, number>;
+  /** Bytes of all pairs, the living included: client to agent, and agent to client. */
+  readonly bytes: PumpCounts;
+}
+
+/** Everything that a relay tells about itself. */
+export interface RelayMetrics extends RelayCounters {
+  readonly sessions: number;
+  readonly halvesWaiting: number;
+  readonly clientsWaiting: number;
+  readonly pairs: number;
+  /** Connections closed at once because the descriptors would not have sufficed. */
+  readonly dropped: number;
+  readonly pump: PumpKind;
+  /** 99th percentile of the event loop's delay since the last load report, in milliseconds. */
+  readonly lagMs: number;
+  readonly descriptors: number;
+  readonly maxDescriptors: number;
+}
+
+/** Takes note of what happens; every connection that is accepted is ended by exactly one call. */
+export interface MetricsRecorder {
+  accepted(port: "shared" | "session"): void;
+  refused(code: ErrorCode): void;
+  unpaired(side: Side, outcome: HalfOutcome): void;
+  /** The pair lives; the result ends it. */
+  paired(counts: () => PumpCounts): (outcome: PairOutcome) => void;
+  counters(): RelayCounters;
+}
+
+export function createMetricsRecorder(): MetricsRecorder {
+  const accepted = { shared: 0, session: 0 };
+  const pairEnds = new Map<PairOutcome, number>();
+  const unpairedEnds = new Map<`${Side} ${HalfOutcome}`, number>();
+  const refused = new Map<ErrorCode, number>();
+  const living = new Set<() => PumpCounts>();
+  let finished: PumpCounts = { aToB: 0, bToA: 0 };
+  let pairsTotal = 0;
+  return {
+    accepted(port) {
+      accepted[port] += 1;
+    },
+    refused: (code) => count(refused, code),
+    unpaired: (side, outcome) => count(unpairedEnds, `${side} ${outcome}`),
+    paired(counts) {
+      pairsTotal += 1;
+      living.add(counts);
+      return (outcome) => {
+        if (!living.delete(counts)) return;
+        finished = sum(finished, counts());
+        count(pairEnds, outcome);
+      };
+    },
+    counters: () => ({
+      accepted,
+      pairsTotal,
+      pairEnds,
+      unpairedEnds,
+      refused,
+      bytes: [...living].reduce((total, counts) => sum(total, counts()), finished),
+    }),
+  };
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function sum(one: PumpCounts, other: PumpCounts): PumpCounts {
+  return { aToB: one.aToB + other.aToB, bToA: one.bToA + other.bToA };
+}

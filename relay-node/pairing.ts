@@ -1,0 +1,357 @@
+import type { ErrorCode } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import type { HalfOutcome } from "../protocol/outcomes.ts";
+
+/**
+ * The rules by which the halves and clients of one session meet, without any I/O: `step(state, event)` gives the
+ * next state and the effects to carry out in order. A client's id is also the id of the pair it becomes part of.
+ */
+export interface PairingState {
+  readonly epoch: number;
+  /** Expiry of the newest ticket seen, in seconds; between tickets of one epoch the later one has the later policy. */
+  readonly expires: number;
+  readonly once: boolean;
+  readonly pairsLimit: number;
+  /** The session's own port; null when it has none. */
+  readonly port: number | null;
+  readonly listening: "no" | "opening" | "yes";
+  readonly halves: readonly WaitingHalf[];
+  /** Waiting clients, the one that waits longest first. */
+  readonly clients: readonly string[];
+  readonly pairs: readonly LivePair[];
+  /** Why nothing new is taken. */
+  readonly over: "ended" | "draining" | undefined;
+  /** Nobody is here, and the port is kept for a while. */
+  readonly resting: boolean;
+}
+
+interface WaitingHalf {
+  readonly id: string;
+  readonly epoch: number;
+  /** Told that it waits; before that the session's port is not open yet. */
+  readonly accepted: boolean;
+}
+
+interface LivePair {
+  readonly id: string;
+  readonly half: string;
+  /** `telling`: the 101 is on its way to the half, and the client may still be lost or be given another half. */
+  readonly stage: "telling" | "joined";
+  readonly clientGone: boolean;
+}
+
+export type PairingEvent =
+  | {
+      readonly type: "half_arrived";
+      readonly half: string;
+      readonly epoch: number;
+      readonly expires: number;
+      readonly port: number | null;
+      readonly once: boolean;
+      readonly pairs: number;
+    }
+  /** The half closed, or said something before its turn. */
+  | { readonly type: "half_gone"; readonly half: string; readonly outcome: "gone" | "protocol_error" }
+  | { readonly type: "client_arrived"; readonly client: string }
+  | { readonly type: "client_gone"; readonly client: string }
+  /** The client waited as long as a client may. */
+  | { readonly type: "client_waited"; readonly client: string }
+  /** The half's 101 is with the kernel … */
+  | { readonly type: "told"; readonly pair: string }
+  /** … or could not be sent, because the half has gone. */
+  | { readonly type: "untold"; readonly pair: string }
+  | { readonly type: "pair_closed"; readonly pair: string }
+  | { readonly type: "port_opened"; readonly port: number }
+  | { readonly type: "port_failed"; readonly port: number }
+  /** The control plane ended the session: everything stops now. */
+  | { readonly type: "end" }
+  /** The relay takes nothing new; living pairs go on. */
+  | { readonly type: "drain" }
+  /** The relay stops now. */
+  | { readonly type: "cut" }
+  /** The port was kept long enough. */
+  | { readonly type: "rested" };
+
+export type PairingEffect =
+  | { readonly type: "open_port"; readonly port: number }
+  | { readonly type: "close_port"; readonly port: number }
+  /** Tell the half that it waits. */
+  | { readonly type: "accept_half"; readonly half: string }
+  | {
+      readonly type: "end_half";
+      readonly half: string;
+      readonly outcome: HalfOutcome;
+      readonly code: ErrorCode;
+    }
+  | {
+      readonly type: "end_client";
+      readonly client: string;
+      readonly outcome: HalfOutcome;
+      readonly code: ErrorCode;
+    }
+  /** Send the half its 101; answered by `told` or `untold`. */
+  | { readonly type: "tell_half"; readonly pair: string; readonly half: string; readonly demand: number }
+  /** Give both to the pump; answered by `pair_closed`. */
+  | { readonly type: "join"; readonly pair: string; readonly half: string }
+  /** Reset a half that was told of a client who has gone; answered by nothing, the pair is over. */
+  | {
+      readonly type: "drop_pair";
+      readonly pair: string;
+      readonly half: string;
+      readonly outcome: "reset_by_client" | "cut";
+    }
+  /** Cut a pair in the pump; answered by `pair_closed`. */
+  | { readonly type: "cut_pair"; readonly pair: string }
+  | { readonly type: "start_rest" }
+  | { readonly type: "stop_rest" }
+  /** The session may be used no more: refuse its tickets while they live. */
+  | { readonly type: "remember_ended" }
+  /** Nothing is left of the session. */
+  | { readonly type: "forget" };
+
+export interface Step {
+  readonly state: PairingState;
+  readonly effects: readonly PairingEffect[];
+}
+
+/** A session of which nothing is known yet. */
+export const emptyPairing: PairingState = {
+  epoch: 0,
+  expires: 0,
+  once: false,
+  pairsLimit: limits.pairsPerSession,
+  port: null,
+  listening: "no",
+  halves: [],
+  clients: [],
+  pairs: [],
+  over: undefined,
+  resting: false,
+};
+
+/** One step of a session; events about things that are no longer there change nothing. */
+export function step(before: PairingState, event: PairingEvent): Step {
+  const effects: PairingEffect[] = [];
+  const acted = act(before, event, effects);
+  const matched = match(acted, effects);
+  return { state: settle(matched, effects), effects };
+}
+
+function act(state: PairingState, event: PairingEvent, effects: PairingEffect[]): PairingState {
+  switch (event.type) {
+    case "half_arrived":
+      return halfArrived(state, event, effects);
+    case "half_gone":
+      return halfGone(state, event.half, event.outcome, effects);
+    case "client_arrived":
+      return clientArrived(state, event.client, effects);
+    case "client_gone":
+      return clientGone(state, event.client, effects);
+    case "client_waited":
+      return clientWaited(state, event.client, effects);
+    case "told":
+      return told(state, event.pair, effects);
+    case "untold":
+      return untold(state, event.pair, effects);
+    case "pair_closed":
+      return { ...state, pairs: state.pairs.filter(({ id }) => id !== event.pair) };
+    case "port_opened":
+      return portOpened(state, event.port, effects);
+    case "port_failed":
+      return portFailed(state, event.port, effects);
+    case "end":
+      return cutPairs(closeDoors(state, "ended", effects), effects);
+    case "drain":
+      return state.over ? state : closeDoors(state, "draining", effects);
+    case "cut":
+      return cutPairs(closeDoors(state, state.over ?? "draining", effects), effects);
+    case "rested":
+      break;
+  }
+  return state.resting ? rested(state, effects) : state;
+}
+
+function halfArrived(
+  before: PairingState,
+  event: Extract<PairingEvent, { type: "half_arrived" }>,
+  effects: PairingEffect[],
+): PairingState {
+  const refuse = (outcome: HalfOutcome & ErrorCode): PairingState => {
+    effects.push({ type: "end_half", half: event.half, outcome, code: outcome });
+    return before;
+  };
+  if (before.over) return refuse(before.over);
+  if (event.epoch < before.epoch) return refuse("replaced");
+  const newest = event.epoch > before.epoch || event.expires >= before.expires;
+  // An older ticket of the same agent may name a port that the session has left.
+  if (!newest && event.port !== before.port) return refuse("replaced");
+  const state = event.epoch > before.epoch ? newEpoch(before, event.epoch, effects) : before;
+  if (state.halves.length >= limits.halvesWaiting) return refuse("full");
+  const moved = newest ? takePolicy(state, event, effects) : state;
+  const accepted = moved.port === null || moved.listening === "yes";
+  if (accepted) effects.push({ type: "accept_half", half: event.half });
+  const halves = [...moved.halves, { id: event.half, epoch: event.epoch, accepted }];
+  if (moved.port === null || moved.listening !== "no") return { ...moved, halves };
+  effects.push({ type: "open_port", port: moved.port });
+  return { ...moved, halves, listening: "opening" };
+}
+
+/** A newer agent: the halves of the older one are told to go; its living pairs stay. */
+function newEpoch(state: PairingState, epoch: number, effects: PairingEffect[]): PairingState {
+  for (const { id } of state.halves)
+    effects.push({ type: "end_half", half: id, outcome: "replaced", code: "replaced" });
+  return { ...state, epoch, expires: 0, halves: [] };
+}
+
+function takePolicy(
+  state: PairingState,
+  { port, expires, once, pairs }: Extract<PairingEvent, { type: "half_arrived" }>,
+  effects: PairingEffect[],
+): PairingState {
+  const next = { ...state, expires, once, pairsLimit: pairs };
+  return port === state.port ? next : { ...closePort(next, effects), port };
+}
+
+function halfGone(
+  state: PairingState,
+  half: string,
+  outcome: "gone" | "protocol_error",
+  effects: PairingEffect[],
+): PairingState {
+  if (!state.halves.some(({ id }) => id === half)) return state;
+  effects.push({ type: "end_half", half, outcome, code: "bad_request" });
+  return { ...state, halves: state.halves.filter(({ id }) => id !== half) };
+}
+
+function clientArrived(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
+  const reason = state.over ?? (state.clients.length >= limits.clientsWaiting ? "full" : undefined);
+  if (!reason) return { ...state, clients: [...state.clients, client] };
+  effects.push({ type: "end_client", client, outcome: reason, code: reason });
+  return state;
+}
+
+function clientGone(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
+  if (state.clients.includes(client)) return endClient(state, client, "gone", "unreachable", effects);
+  const pairs = state.pairs.map((pair) =>
+    pair.id === client && pair.stage === "telling" ? { ...pair, clientGone: true } : pair,
+  );
+  return { ...state, pairs };
+}
+
+function clientWaited(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
+  if (!state.clients.includes(client)) return state;
+  const reason = state.pairs.length >= pairsAllowed(state) ? "full" : "no_agent";
+  return endClient(state, client, reason, reason, effects);
+}
+
+function endClient(
+  state: PairingState,
+  client: string,
+  outcome: HalfOutcome,
+  code: ErrorCode,
+  effects: PairingEffect[],
+): PairingState {
+  effects.push({ type: "end_client", client, outcome, code });
+  return { ...state, clients: state.clients.filter((id) => id !== client) };
+}
+
+function told(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
+  const pair = state.pairs.find((one) => one.id === id && one.stage === "telling");
+  if (!pair) return state;
+  if (pair.clientGone || state.over === "ended") {
+    const outcome = pair.clientGone ? "reset_by_client" : "cut";
+    effects.push({ type: "drop_pair", pair: id, half: pair.half, outcome });
+    return { ...state, pairs: state.pairs.filter((one) => one !== pair) };
+  }
+  effects.push({ type: "join", pair: id, half: pair.half });
+  const pairs = state.pairs.map((one): LivePair => (one === pair ? { ...one, stage: "joined" } : one));
+  const next = { ...state, pairs };
+  if (!state.once || state.over) return next;
+  effects.push({ type: "remember_ended" });
+  return closeDoors(next, "ended", effects);
+}
+
+/** The half was lost between match and 101: its client goes back to the head of the queue. */
+function untold(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
+  const pair = state.pairs.find((one) => one.id === id && one.stage === "telling");
+  if (!pair) return state;
+  effects.push({ type: "end_half", half: pair.half, outcome: "gone", code: "unreachable" });
+  const next = {
+    ...state,
+    pairs: state.pairs.filter((one) => one !== pair),
+    clients: [id, ...state.clients],
+  };
+  if (pair.clientGone) return endClient(next, id, "gone", "unreachable", effects);
+  return state.over ? endClient(next, id, state.over, state.over, effects) : next;
+}
+
+function portOpened(state: PairingState, port: number, effects: PairingEffect[]): PairingState {
+  if (port !== state.port || state.listening !== "opening") return state;
+  for (const { id, accepted } of state.halves) if (!accepted) effects.push({ type: "accept_half", half: id });
+  return { ...state, listening: "yes", halves: state.halves.map((half) => ({ ...half, accepted: true })) };
+}
+
+function portFailed(state: PairingState, port: number, effects: PairingEffect[]): PairingState {
+  if (port !== state.port || state.listening !== "opening") return state;
+  for (const { id, accepted } of state.halves)
+    if (!accepted) effects.push({ type: "end_half", half: id, outcome: "refused", code: "port_unavailable" });
+  return { ...state, listening: "no", halves: state.halves.filter(({ accepted }) => accepted) };
+}
+
+/** Nothing new is taken, and who waits is told why. Pairs stay. */
+function closeDoors(state: PairingState, over: "ended" | "draining", effects: PairingEffect[]): PairingState {
+  for (const { id } of state.halves) effects.push({ type: "end_half", half: id, outcome: over, code: over });
+  for (const client of state.clients) effects.push({ type: "end_client", client, outcome: over, code: over });
+  return { ...closePort(state, effects), over, halves: [], clients: [] };
+}
+
+function cutPairs(state: PairingState, effects: PairingEffect[]): PairingState {
+  for (const { id, stage } of state.pairs)
+    if (stage === "joined") effects.push({ type: "cut_pair", pair: id });
+  // A pair that is being told is dropped at `told`, which looks at `over`.
+  return { ...state, over: "ended" };
+}
+
+function closePort(state: PairingState, effects: PairingEffect[]): PairingState {
+  if (state.listening !== "no" && state.port !== null) effects.push({ type: "close_port", port: state.port });
+  return { ...state, listening: "no" };
+}
+
+function rested(state: PairingState, effects: PairingEffect[]): PairingState {
+  for (const client of state.clients)
+    effects.push({ type: "end_client", client, outcome: "no_agent", code: "no_agent" });
+  return { ...closePort(state, effects), clients: [] };
+}
+
+/** A session that is over after its first pair has room for exactly one. */
+function pairsAllowed(state: PairingState): number {
+  return state.once ? 1 : state.pairsLimit;
+}
+
+function match(before: PairingState, effects: PairingEffect[]): PairingState {
+  let state = before;
+  while (!state.over && state.pairs.length < pairsAllowed(state)) {
+    const [client, ...clients] = state.clients;
+    // The newest half is the one most likely to be alive: what died without a word is old.
+    const half = state.halves.findLast(({ accepted }) => accepted);
+    if (client === undefined || !half) break;
+    effects.push({ type: "tell_half", pair: client, half: half.id, demand: clients.length });
+    const pair: LivePair = { id: client, half: half.id, stage: "telling", clientGone: false };
+    state = {
+      ...state,
+      clients,
+      halves: state.halves.filter((one) => one !== half),
+      pairs: [...state.pairs, pair],
+    };
+  }
+  return state;
+}
+
+/** Starts and stops the port's rest, and lets go of a session of which nothing is left. */
+function settle(state: PairingState, effects: PairingEffect[]): PairingState {
+  const idle = state.halves.length === 0 && state.pairs.length === 0;
+  const resting = idle && !state.over && state.listening === "yes";
+  if (resting !== state.resting) effects.push({ type: resting ? "start_rest" : "stop_rest" });
+  if (idle && state.clients.length === 0 && state.listening === "no") effects.push({ type: "forget" });
+  return { ...state, resting };
+}

@@ -1,0 +1,89 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { JSONWebKeySet } from "jose";
+import * as z from "zod";
+import type { Log } from "../net/log.ts";
+import { EndedSession } from "../protocol/signals.ts";
+
+/** What the control plane last said, kept over a restart. */
+const Memory = z.object({
+  jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).nullable(),
+  ended: z.array(EndedSession),
+});
+
+/** What a relay knows of the control plane, also while that is away. */
+export interface RelayMemory {
+  /** The control plane's public keys; undefined before the first contact. */
+  jwks(): JSONWebKeySet | undefined;
+  setJwks(jwks: JSONWebKeySet): void;
+  /** Whether the session has ended; remembered until its last ticket has expired. */
+  hasEnded(session: string): boolean;
+  addEnded(ended: readonly EndedSession[]): void;
+  /** Resolves when everything said so far is on disk. */
+  saved(): Promise<void>;
+}
+
+/** Loads the relay's memory from `stateDir`; an unreadable file counts as empty and is replaced at the next contact. */
+export async function openRelayMemory(stateDir: string, log: Log, now: () => number): Promise<RelayMemory> {
+  const file = join(stateDir, "relay-memory.json");
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const loaded = await load(file, log);
+  let jwks: JSONWebKeySet | undefined = loaded.jwks ?? undefined;
+  const ended = new Map(loaded.ended.map(({ session, until }) => [session, until]));
+  const save = createSaver(file, log, () => {
+    for (const [session, until] of ended) if (until * 1_000 < now()) ended.delete(session);
+    return JSON.stringify({
+      jwks: jwks ?? null,
+      ended: [...ended].map(([session, until]) => ({ session, until })),
+    });
+  });
+  return {
+    jwks: () => jwks,
+    setJwks(next) {
+      if (JSON.stringify(next) === JSON.stringify(jwks)) return;
+      jwks = next;
+      save.soon();
+    },
+    hasEnded: (session) => (ended.get(session) ?? 0) * 1_000 >= now(),
+    addEnded(added) {
+      for (const { session, until } of added) ended.set(session, Math.max(until, ended.get(session) ?? 0));
+      if (added.length > 0) save.soon();
+    },
+    saved: save.done,
+  };
+}
+
+async function load(file: string, log: Log): Promise<z.infer<typeof Memory>> {
+  try {
+    return Memory.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      log.warn("relay memory not readable, starting without it", { file, error: (error as Error).name });
+    return { jwks: null, ended: [] };
+  }
+}
+
+/** Writes the newest content, one write at a time, whole files only. */
+function createSaver(file: string, log: Log, content: () => string) {
+  let wanted = false;
+  let writing: Promise<void> | undefined;
+  async function write(): Promise<void> {
+    while (wanted) {
+      wanted = false;
+      try {
+        await writeFile(`${file}.new`, content(), { mode: 0o600 });
+        await rename(`${file}.new`, file);
+      } catch (error) {
+        log.warn("relay memory not written", { file, error: (error as Error).message });
+      }
+    }
+    writing = undefined;
+  }
+  return {
+    soon(): void {
+      wanted = true;
+      writing ??= Promise.resolve().then(write);
+    },
+    done: async (): Promise<void> => await writing,
+  };
+}

@@ -1,0 +1,184 @@
+import { createLinger } from "../net/linger.ts";
+import type { Log } from "../net/log.ts";
+import type { Pump } from "../net/pump.ts";
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import { version } from "../protocol/version.ts";
+import { createConnectionBudget } from "./connection-budget.ts";
+import { createControlLink } from "./control-link.ts";
+import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
+import { createLoadMeter } from "./load-meter.ts";
+import { createLogBudget } from "./log-budget.ts";
+import { createMetricsRecorder } from "./metrics.ts";
+import type { RelayMetrics } from "./metrics.ts";
+import { formatMetrics } from "./metrics-text.ts";
+import { openRelayMemory } from "./relay-memory.ts";
+import { createSessions } from "./sessions.ts";
+import { openSharedPort } from "./shared-port.ts";
+import type { HalfRequest } from "./shared-port.ts";
+import { createTicketGate } from "./ticket-gate.ts";
+
+export interface RelayNodeOptions {
+  /** From `loadRelayId`. */
+  readonly id: string;
+  /** Local address of the shared port and of the sessions' ports. */
+  readonly listenHost: string;
+  /** Name or address under which agents and clients reach this relay. */
+  readonly publicHost: string;
+  /** 0 lets the system choose. */
+  readonly sharedPort: number;
+  /** Ports that sessions may have, both ends included. */
+  readonly ports: { readonly from: number; readonly to: number };
+  readonly region: string;
+  /** Base URL of the control plane, and this relay's token there. */
+  readonly control: { readonly url: string; readonly token: string };
+  /** Where keys and ended sessions are kept over a restart. */
+  readonly stateDir: string;
+  readonly pump: Pump;
+  readonly log: Log;
+  /** Ends the relay's control link; disposing of the relay ends everything. */
+  readonly signal?: AbortSignal;
+  readonly now?: () => number;
+  /** Timers, in milliseconds; the defaults are those of `limits`. */
+  readonly clientWaitMs?: number;
+  readonly stickyMs?: number;
+  readonly handshakeMs?: number;
+  readonly lingerMs?: number;
+  /** Connections open at once; by default what the descriptor limit allows. */
+  readonly maxConnections?: number;
+}
+
+/** A relay: accepts halves and clients, pairs them, and never dials either of them. */
+export interface RelayNode extends AsyncDisposable {
+  readonly id: string;
+  /** The shared port as bound. */
+  readonly sharedPort: number;
+  /** Resolves when tickets can be checked: at the first welcome, or at once with keys kept from an earlier run. */
+  readonly ready: Promise<void>;
+  metrics(): RelayMetrics;
+  /** Takes nothing new and resolves when the living pairs are done, or are cut after `withinMs`. */
+  drain(withinMs?: number): Promise<void>;
+}
+
+/** Starts a relay. Throws `port_in_use` when the shared port is taken. */
+export async function createRelayNode(options: RelayNodeOptions): Promise<RelayNode> {
+  const { id, log, pump, now = Date.now } = options;
+  await using stack = new AsyncDisposableStack();
+  const memory = await openRelayMemory(options.stateDir, log, now);
+  stack.defer(async () => memory.saved());
+  const metrics = createMetricsRecorder();
+  const meter = stack.use(createLoadMeter(now));
+  const limit = descriptorLimit();
+  const budget = createConnectionBudget(options.maxConnections ?? connectionBudget(limit));
+  const linger = stack.use(createLinger({ lingerMs: options.lingerMs ?? limits.lingerMs }));
+  const gate = createTicketGate({ relay: id, hasEnded: (session) => memory.hasEnded(session), now });
+  let draining = false;
+
+  const sessions = createSessions({
+    pump,
+    linger,
+    budget,
+    metrics,
+    now,
+    note: createLogBudget(log, now),
+    clientWaitMs: options.clientWaitMs ?? limits.clientWaitMs,
+    stickyMs: options.stickyMs ?? limits.stickyMs,
+    listenHost: options.listenHost,
+    ports: options.ports,
+    onEnded: (ended) => memory.addEnded([ended]),
+  });
+  stack.defer(async () => {
+    sessions.cut();
+    await sessions.empty();
+  });
+
+  const shared = stack.use(
+    await openSharedPort({
+      host: options.listenHost,
+      port: options.sharedPort,
+      budget,
+      linger,
+      metrics,
+      handshakeMs: options.handshakeMs ?? limits.handshakeMs,
+      onHalf,
+      checkReady() {
+        if (draining) throw new RdvError("draining");
+        if (!memory.jwks()) throw new RdvError("unreachable", "Not welcomed by the control plane yet");
+      },
+      metricsText: () => formatMetrics(id, version, readMetrics()),
+    }),
+  );
+
+  async function onHalf({ kind, token, ...arrival }: HalfRequest): Promise<void> {
+    const ticket = await gate.check(token);
+    if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
+    sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
+  }
+
+  function readMetrics(): RelayMetrics {
+    const { halves, clients, pairs, sessions: known } = sessions.counts();
+    return {
+      ...metrics.counters(),
+      sessions: known,
+      halvesWaiting: halves,
+      clientsWaiting: clients,
+      pairs,
+      dropped: budget.dropped,
+      pump: pump.kind,
+      lagMs: meter.lagMs(),
+      descriptors: openDescriptors() ?? budget.inUse,
+      maxDescriptors: limit,
+    };
+  }
+
+  function load() {
+    const { bytes, pairs, sessions: known, descriptors, maxDescriptors } = readMetrics();
+    return { pairs, sessions: known, descriptors, maxDescriptors, ...meter.read(bytes.aToB + bytes.bToA) };
+  }
+
+  const cached = memory.jwks();
+  if (cached) gate.setKeys(cached);
+  const link = stack.use(
+    createControlLink({
+      relay: id,
+      control: options.control,
+      hello: {
+        type: "hello",
+        region: options.region,
+        host: options.publicHost,
+        sharedPort: shared.port,
+        ports: options.ports,
+        version,
+      },
+      load,
+      onKeys(jwks) {
+        memory.setJwks(jwks);
+        gate.setKeys(jwks);
+      },
+      onEnded(ended) {
+        memory.addEnded(ended);
+        for (const { session } of ended) sessions.end(session);
+      },
+      hasKeys: () => memory.jwks() !== undefined,
+      log,
+      signal: options.signal ?? new AbortController().signal,
+    }),
+  );
+  log.info("relay: listening", { id, port: shared.port, ports: `${options.ports.from}-${options.ports.to}` });
+
+  const owned = stack.move();
+  return {
+    id,
+    sharedPort: shared.port,
+    ready: cached ? Promise.resolve() : link.welcomed,
+    metrics: readMetrics,
+    async drain(withinMs = limits.drainMs) {
+      draining = true;
+      sessions.drain();
+      const timer = setTimeout(() => sessions.cut(), withinMs);
+      await sessions.empty();
+      clearTimeout(timer);
+    },
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  };
+}

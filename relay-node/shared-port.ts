@@ -1,0 +1,182 @@
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { listenError } from "../net/listen.ts";
+import type { Linger } from "../net/linger.ts";
+import { RdvError, errorRules, toProblem } from "../protocol/errors.ts";
+import { halfPaths, upgradeToken } from "../protocol/handshake.ts";
+import type { HalfKind } from "../protocol/handshake.ts";
+import { limits } from "../protocol/limits.ts";
+import type { ConnectionBudget } from "./connection-budget.ts";
+import { formatRefusal, refusalHeaders } from "./http-answer.ts";
+import type { MetricsRecorder } from "./metrics.ts";
+
+/** A well formed request of a half; its ticket is not checked yet. */
+export interface HalfRequest {
+  readonly kind: HalfKind;
+  readonly token: string;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly wantsContinue: boolean;
+}
+
+interface SharedPortOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly budget: ConnectionBudget;
+  readonly linger: Linger;
+  readonly metrics: MetricsRecorder;
+  /** Takes the half, or throws or rejects with the reason why it cannot. */
+  readonly onHalf: (request: HalfRequest) => Promise<void>;
+  /** Throws the reason why this relay cannot serve now. */
+  readonly checkReady: () => void;
+  readonly metricsText: () => string;
+  readonly handshakeMs: number;
+}
+
+/** The relay's one port for halves and for those who look after it. */
+export interface SharedPort extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * Listens on the shared port. Node's HTTP parser bounds what strangers send, in bytes and in time.
+ * Throws `port_in_use`.
+ */
+export async function openSharedPort(options: SharedPortOptions): Promise<SharedPort> {
+  const { budget, linger, metrics, handshakeMs } = options;
+  const server = createServer({
+    maxHeaderSize: limits.handshakeBytes,
+    headersTimeout: handshakeMs,
+    requestTimeout: handshakeMs,
+    connectionsCheckingInterval: Math.max(50, Math.round(handshakeMs / 10)),
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.keepAliveMs,
+  });
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", ignore);
+    if (budget.admit(socket)) metrics.accepted("shared");
+    else socket.resetAndDestroy();
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.setTimeout(0);
+    void receiveHalf(request, socket, head, options);
+  });
+  server.on("request", (request, response) => answer(request, response, options));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // A socket that was answered keeps its parser, which may complain again about what is drained.
+    if (!socket.writable || error.code === "ECONNRESET") return;
+    refuse(socket, parserError(error), { linger, metrics });
+  });
+  await listening(server, options.host, options.port);
+  return {
+    port: (server.address() as AddressInfo).port, // a TCP server that listens has an address object
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function receiveHalf(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  { linger, metrics, onHalf }: SharedPortOptions,
+): Promise<void> {
+  let kind: HalfKind | undefined;
+  try {
+    kind = kindOf(request);
+    if (request.headers.upgrade?.toLowerCase() !== upgradeToken) throw upgradeRequired();
+    if (kind === "agent" && head.length > 0)
+      throw new RdvError(
+        "bad_request",
+        "Bytes behind the request; an agent's half says nothing before its 101",
+      );
+    const wantsContinue = request.headers.expect?.toLowerCase() === "100-continue";
+    await onHalf({ kind, token: tokenOf(request), socket, head, wantsContinue });
+  } catch (error) {
+    const reason = error instanceof RdvError ? error : new RdvError("internal", undefined, { cause: error });
+    metrics.unpaired(kind ?? "client", reason.code === "bad_request" ? "protocol_error" : "refused");
+    refuse(socket, reason, { linger, metrics });
+  }
+}
+
+function kindOf(request: IncomingMessage): HalfKind {
+  const path = pathOf(request);
+  if (request.method === "GET" && path === halfPaths.agent) return "agent";
+  if (request.method === "GET" && path === halfPaths.client) return "client";
+  throw new RdvError("not_found", `Nothing to upgrade at ${request.method} ${path}`);
+}
+
+function tokenOf(request: IncomingMessage): string {
+  const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (token === undefined)
+    throw new RdvError("unauthorized", "Send the ticket as Authorization: Bearer TICKET");
+  return token;
+}
+
+function upgradeRequired(): RdvError {
+  return new RdvError("upgrade_required", `Send Connection: Upgrade and Upgrade: ${upgradeToken}`);
+}
+
+/** The plain routes. */
+function answer(request: IncomingMessage, response: ServerResponse, options: SharedPortOptions): void {
+  const path = pathOf(request);
+  try {
+    if (request.method !== "GET" && request.method !== "HEAD")
+      throw new RdvError("bad_request", `${request.method} is not served here; use GET`);
+    if (path === "/healthz") return send(response, "application/json", '{"status":"ok"}\n');
+    if (path === "/readyz") {
+      options.checkReady();
+      return send(response, "application/json", '{"status":"ready"}\n');
+    }
+    if (path === "/metrics") return send(response, "text/plain; version=0.0.4", options.metricsText());
+    if (path === halfPaths.agent || path === halfPaths.client) throw upgradeRequired();
+    throw new RdvError("not_found", `Nothing at ${path}`);
+  } catch (error) {
+    const reason = error instanceof RdvError ? error : new RdvError("internal", undefined, { cause: error });
+    options.metrics.refused(reason.code);
+    const body = JSON.stringify(toProblem(reason));
+    response.writeHead(errorRules[reason.code].status, refusalHeaders(reason, body)).end(body);
+  }
+}
+
+function send(response: ServerResponse, type: string, body: string): void {
+  response.writeHead(200, { "Content-Type": type, "Content-Length": Buffer.byteLength(body) }).end(body);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").replace(/\?.*$/s, "");
+}
+
+function parserError(error: NodeJS.ErrnoException): RdvError {
+  if (error.code === "HPE_HEADER_OVERFLOW")
+    return new RdvError("too_large", `A request head has at most ${limits.handshakeBytes} bytes`);
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return new RdvError("timeout", "The request did not come in time");
+  return new RdvError("bad_request", "Not an HTTP/1.1 request");
+}
+
+function refuse(
+  socket: Socket,
+  reason: RdvError,
+  { linger, metrics }: Pick<SharedPortOptions, "linger" | "metrics">,
+): void {
+  metrics.refused(reason.code);
+  linger.close(socket, formatRefusal(reason));
+}
+
+async function listening(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
+  server.once("error", onError);
+  server.listen({ host, port, backlog: limits.backlog }, resolve);
+  await promise;
+  server.off("error", onError);
+  // One accept that fails does not concern the listener.
+  server.on("error", ignore);
+}
+
+function ignore(): void {}

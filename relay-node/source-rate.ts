@@ -1,0 +1,29 @@
+import { limits } from "../protocol/limits.ts";
+
+interface SourceRateOptions {
+  /** Milliseconds. */
+  readonly now: () => number;
+  readonly perSecond?: number;
+  readonly burst?: number;
+  readonly remembered?: number;
+}
+
+/** Decides whether a source may open one more connection now. */
+export type SourceRate = (key: string) => boolean;
+
+/** A token bucket a key: `burst` at once, `perSecond` refilled; of more keys than `remembered` the oldest is forgotten. */
+export function createSourceRate(options: SourceRateOptions): SourceRate {
+  const { now, perSecond = limits.sourceConnectsPerSecond, burst = limits.sourceBurst } = options;
+  const { remembered = limits.sourcesRemembered } = options;
+  const buckets = new Map<string, { tokens: number; at: number }>();
+  return (key) => {
+    const at = now();
+    const last = buckets.get(key) ?? { tokens: burst, at };
+    const tokens = Math.min(burst, last.tokens + ((at - last.at) / 1_000) * perSecond);
+    buckets.delete(key);
+    buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at });
+    const oldest = buckets.size > remembered ? buckets.keys().next() : undefined;
+    if (oldest && !oldest.done) buckets.delete(oldest.value);
+    return tokens >= 1;
+  };
+}
