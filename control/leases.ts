@@ -75,14 +75,14 @@ export function leasePort(
 }
 
 /** Ends a session's lease: the port then rests for its owner and name, or is avoided because the relay cannot listen there. */
-export function releasePort(book: LeaseBook, session: string, then: "rest" | "avoid", now: number): void {
+export function releasePort(book: LeaseBook, session: string, next: "rest" | "avoid", now: number): void {
   const port = book.bySession.get(session);
   if (port === undefined) return;
   book.bySession.delete(session);
   const entry = book.ports.get(String(port));
   if (entry?.kind !== "leased" || entry.session !== session) return;
   const until = now + limits.stickyMs;
-  if (then === "avoid") return void book.ports.set(String(port), { kind: "unavailable", until });
+  if (next === "avoid") return void book.ports.set(String(port), { kind: "unavailable", until });
   dropRest(book, entry.owner, entry.name);
   book.ports.set(String(port), { kind: "resting", owner: entry.owner, name: entry.name, until });
   book.byName.set(restKey(entry.owner, entry.name), port);
@@ -138,18 +138,10 @@ function obstacleAt(
 ): Obstacle | undefined {
   if (port < range.from || port > range.to) return "outside";
   const entry = book.ports.get(String(port));
-  switch (entry?.kind) {
-    case undefined:
-      return undefined;
-    case "leased":
-      return entry.session === holder.session ? undefined : "taken";
-    case "resting":
-      return entry.until <= now || (entry.owner === holder.owner && entry.name === holder.name)
-        ? undefined
-        : "taken";
-    case "unavailable":
-      return entry.until <= now ? undefined : "unavailable";
-  }
+  if (entry === undefined || (entry.kind !== "leased" && entry.until <= now)) return undefined;
+  if (entry.kind === "unavailable") return "unavailable";
+  if (entry.kind === "leased") return entry.session === holder.session ? undefined : "taken";
+  return entry.owner === holder.owner && entry.name === holder.name ? undefined : "taken";
 }
 
 function refuseWanted(port: number, obstacle: Obstacle, range: PortRange): Outcome<never> {

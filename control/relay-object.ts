@@ -20,7 +20,7 @@ interface ReleaseInput {
   readonly session: string;
   /** Until when the session's tickets may live, in seconds since 1970; null when the session goes on elsewhere. */
   readonly endedUntil: number | null;
-  readonly then: "rest" | "avoid";
+  readonly port: "rest" | "avoid";
 }
 
 /** One relay: the authority for its port leases, and the server's end of its control link. */
@@ -47,7 +47,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     services,
     bySession,
     ports,
-    drop: (session) => verbs.release({ session, endedUntil: null, then: "rest" }),
+    drop: (session) => verbs.release({ session, endedUntil: null, port: "rest" }),
   });
 
   const verbs: RelayVerbs = {
@@ -63,12 +63,12 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
         record.write({ ...current, cursor: outcome.value.cursor, leases });
         return done(placementOn(current, outcome.value.port));
       }),
-    release: ({ session, endedUntil, then }) => {
+    release: ({ session, endedUntil, port }) => {
       ctx.transaction(() => {
         const current = record.read();
         if (current && bySession.get(session) !== undefined)
           record.write({ ...current, leases: current.leases - 1 });
-        releasePort(book, session, then, now());
+        releasePort(book, session, port, now());
         if (endedUntil !== null && endedUntil * 1_000 > now()) ended.set(session, endedUntil);
       });
       if (endedUntil !== null) sendAll({ type: "end", ended: { session, until: endedUntil } });

@@ -150,7 +150,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       await env.RELAYS.getByName(placement.relay).release({
         session: id,
         endedUntil: ticketsUntil || null,
-        then: "rest",
+        port: "rest",
       });
       await env.ACCOUNTS.getByName(owner).forget(id);
     } catch {
@@ -222,7 +222,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
 
   async function leave(session: string, old: Placement, next: Placement): Promise<void> {
     if (old.relay === next.relay) return;
-    await env.RELAYS.getByName(old.relay).release({ session, endedUntil: null, then: "rest" });
+    await env.RELAYS.getByName(old.relay).release({ session, endedUntil: null, port: "rest" });
   }
 
   /** The agent says that a relay refused its half: find another port or another relay, or sign new tickets. */
@@ -245,7 +245,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         return void (await end(
           `its relay cannot listen on port ${placement.clientPort}; choose another port`,
         ));
-      await env.RELAYS.getByName(placement.relay).release({ session: id, endedUntil: null, then: "avoid" });
+      await env.RELAYS.getByName(placement.relay).release({ session: id, endedUntil: null, port: "avoid" });
       const again = await env.RELAYS.getByName(placement.relay).lease({ ...lease, wanted: null });
       return await settle(again.ok ? again : await placeSession(services, lease, undefined, placement.relay));
     }

@@ -1,0 +1,185 @@
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { createAccountObject } from "../../control/account-object.ts";
+import { createApp } from "../../control/app.ts";
+import { createRegionObject } from "../../control/region-object.ts";
+import { createRelayObject } from "../../control/relay-object.ts";
+import type { ControlEnv, Services } from "../../control/services.ts";
+import { createServices } from "../../control/services.ts";
+import { createSessionObject } from "../../control/session-object.ts";
+import type { Log } from "../../net/log.ts";
+import { hostPort } from "../../protocol/api.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { createAlarms } from "./alarms.ts";
+import type { Alarms } from "./alarms.ts";
+import { openDatabase } from "./database.ts";
+import { createObjectClass } from "./objects.ts";
+import type { ObjectClass } from "./objects.ts";
+import { createUpgrades } from "./upgrades.ts";
+
+export interface ControlHostOptions {
+  /** Address to listen on. */
+  readonly host: string;
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** Where `control.db` lies; made when it is missing. */
+  readonly stateDir: string;
+  /** The secrets of the control plane. */
+  readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH">;
+  readonly log: Log;
+}
+
+/** The control plane in this process. Disposing it takes at most 2 s; agents and relays come back to the next one. */
+export interface ControlHost extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+}
+
+/** How often objects that did nothing are dropped from memory. */
+const evictEveryMs = 15_000;
+/** Peers get this long to answer the close of their socket. */
+const closeMs = 1_000;
+/** Room for every descriptor that is not a connection; Node closes silently what it cannot open (EMFILE). */
+const maxConnections = 16_000;
+
+/** Starts the control plane. Throws `port_in_use`, or `state_locked` when another process uses the state directory. */
+export async function createControlHost({
+  host,
+  port,
+  stateDir,
+  env: secrets,
+  log,
+}: ControlHostOptions): Promise<ControlHost> {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  await using cleanup = new AsyncDisposableStack();
+  const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
+  const upgrades = createUpgrades({ fetch: async (request) => await app.fetch(request), log });
+  const common = { services: () => services, database, alarms: () => alarms, adopt: upgrades.adopt, log };
+  const env = {
+    ...secrets,
+    SESSIONS: createObjectClass({ ...common, className: "SESSIONS", create: createSessionObject }),
+    RELAYS: createObjectClass({ ...common, className: "RELAYS", create: createRelayObject }),
+    ACCOUNTS: createObjectClass({ ...common, className: "ACCOUNTS", create: createAccountObject }),
+    REGIONS: createObjectClass({ ...common, className: "REGIONS", create: createRegionObject }),
+  };
+  const classes = new Map<
+    string,
+    Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">
+  >([
+    ["SESSIONS", env.SESSIONS],
+    ["RELAYS", env.RELAYS],
+    ["ACCOUNTS", env.ACCOUNTS],
+    ["REGIONS", env.REGIONS],
+  ]);
+  const services: Services = createServices(env);
+  const app = createApp({
+    ...services,
+    onError: (error, requestId) =>
+      log.error("control: a request failed", {
+        requestId,
+        error: error instanceof Error ? error.stack : String(error),
+      }),
+  });
+  const alarms: Alarms = createAlarms({
+    database,
+    log,
+    run: async (object) => await runAlarm(classes, object),
+  });
+  cleanup.use(alarms);
+  const server = createHttpServer(async (request) => await app.fetch(request));
+  server.on("upgrade", upgrades.handle);
+  await listen(server, host, port);
+  const evictor = setInterval(() => {
+    for (const one of classes.values()) one.evictIdle();
+  }, evictEveryMs);
+  evictor.unref();
+  cleanup.defer(async () => {
+    clearInterval(evictor);
+    await closeServer(server, [...classes.values()]);
+  });
+  // A server that listens on TCP has an AddressInfo.
+  const bound = (server.address() as AddressInfo).port;
+  const stop = cleanup.move();
+  return {
+    url: `http://${hostPort(host, bound)}`,
+    port: bound,
+    [Symbol.asyncDispose]: async () => await stop.disposeAsync(),
+  };
+}
+
+async function runAlarm(
+  classes: ReadonlyMap<string, Pick<ObjectClass<object>, "runAlarm">>,
+  object: string,
+): Promise<void> {
+  const slash = object.indexOf("/");
+  await classes.get(object.slice(0, slash))?.runAlarm(object.slice(slash + 1));
+}
+
+function createHttpServer(fetch: (request: Request) => Promise<Response>): Server {
+  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const timeouts = {
+    headersTimeout: limits.handshakeMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.requestMs,
+  };
+  const server = createServer(
+    { ...timeouts, noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs },
+    (incoming, outgoing) => {
+      void listener(incoming, outgoing);
+    },
+  );
+  server.maxConnections = maxConnections;
+  return server;
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ host, port, backlog: limits.backlog }, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    throw listenError(cause, host, port);
+  } finally {
+    server.off("error", reject);
+  }
+}
+
+function listenError(cause: unknown, host: string, port: number): RdvError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const where = hostPort(host, port);
+  if (code === "EADDRINUSE")
+    return new RdvError(
+      "port_in_use",
+      `Another program listens on ${where}; choose another port with --control-port`,
+      { cause },
+    );
+  return new RdvError(
+    "failed",
+    `Cannot listen on ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
+}
+
+/** Closes every socket as going away, then everything else; the objects store what their closed sockets mean. */
+async function closeServer(
+  server: Server,
+  classes: readonly Pick<ObjectClass<object>, "sockets" | "settled">[],
+): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  const sockets = classes.flatMap((one) => one.sockets());
+  for (const socket of sockets) socket.close(1_001, "the control plane is restarting");
+  const timer = setTimeout(() => {
+    for (const socket of sockets) socket.terminate();
+    server.closeAllConnections();
+  }, closeMs);
+  server.closeIdleConnections();
+  await Promise.all([closed, ...sockets.map(async (socket) => await socket.gone)]);
+  clearTimeout(timer);
+  for (const one of classes) await one.settled();
+}

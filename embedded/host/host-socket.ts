@@ -1,0 +1,101 @@
+import type { WebSocket } from "ws";
+import type { ObjectSocket } from "../../control/platform.ts";
+import { pingText, pongText } from "../../protocol/signals.ts";
+
+/** What an object's socket tells its object. */
+export interface SocketEvents {
+  readonly onMessage: (text: string) => void;
+  /** Once, after the socket is closed or broken. */
+  readonly onClosed: () => void;
+}
+
+/** A socket that an object accepted; it may send before the connection's 101 answer has gone out. */
+export interface HostSocket extends ObjectSocket {
+  /** Neither closed nor closing. */
+  isOpen(): boolean;
+  /** When the last heartbeat was answered. */
+  heardAt(): number | null;
+  /** The connection is there: what was sent so far goes out. */
+  attach(connection: WebSocket): void;
+  /** The connection never came. */
+  abandon(): void;
+  /** Ends a connection that does not close by itself. */
+  terminate(): void;
+  /** Resolves once the connection is gone and the object was told. */
+  readonly gone: Promise<void>;
+}
+
+/** A peer that does not answer a close within this time is cut. */
+const closeMs = 1_000;
+
+export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSocket {
+  const gone = Promise.withResolvers<void>();
+  const queue: ((connection: WebSocket) => void)[] = [];
+  let connection: WebSocket | undefined;
+  let open = true;
+  let ended = false;
+  let heard: number | null = null;
+  let attachment: unknown = null;
+
+  const perform = (action: (connection: WebSocket) => void): void => {
+    if (connection) action(connection);
+    else queue.push(action);
+  };
+  const finish = (): void => {
+    open = false;
+    if (ended) return;
+    ended = true;
+    onClosed();
+    gone.resolve();
+  };
+
+  return {
+    send: (text) => {
+      if (open) perform((ws) => ws.send(text));
+    },
+    close: (code, reason) => {
+      if (!open) return;
+      open = false;
+      perform((ws) => {
+        // RFC 6455 section 5.5: a close frame holds at most 123 bytes of reason.
+        ws.close(code, Buffer.from(reason).subarray(0, 123).toString());
+        const timer = setTimeout(() => ws.terminate(), closeMs);
+        timer.unref();
+        ws.once("close", () => clearTimeout(timer));
+      });
+    },
+    serializeAttachment: (value) => {
+      attachment = structuredClone(value);
+    },
+    deserializeAttachment: () => structuredClone(attachment),
+    isOpen: () => open,
+    heardAt: () => heard,
+    attach: (ws) => {
+      connection = ws;
+      ws.on("message", (data, isBinary) => {
+        if (!open) return;
+        if (isBinary) return ws.close(1_003, "text messages only");
+        const text = messageText(data);
+        if (text !== pingText) return onMessage(text);
+        heard = Date.now();
+        ws.send(pongText);
+      });
+      // The close event follows; without a listener the error would end the process.
+      ws.on("error", () => {});
+      ws.on("close", finish);
+      for (const action of queue.splice(0)) action(ws);
+    },
+    abandon: finish,
+    terminate: () => connection?.terminate(),
+    gone: gone.promise,
+  };
+}
+
+/** `ws` gives one Buffer, unless its `binaryType` is changed. */
+function messageText(data: Buffer | ArrayBuffer | Buffer[]): string {
+  return Buffer.isBuffer(data)
+    ? data.toString()
+    : Array.isArray(data)
+      ? Buffer.concat(data).toString()
+      : Buffer.from(data).toString();
+}

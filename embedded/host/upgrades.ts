@@ -1,0 +1,76 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { Log } from "../../net/log.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { HostSocket } from "./host-socket.ts";
+
+/** Brings a WebSocket request to the object that accepts it. */
+export interface Upgrades {
+  /** For the server's `upgrade` event. */
+  readonly handle: (incoming: IncomingMessage, connection: Duplex, head: Buffer) => void;
+  /** An object takes over the request's socket; the answer only says that it did. */
+  readonly adopt: (request: Request, socket: HostSocket) => Response;
+}
+
+interface UpgradeDeps {
+  /** The app: it answers refusals, and calls the object that accepts. */
+  readonly fetch: (request: Request) => Promise<Response>;
+  readonly log: Log;
+}
+
+export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.signalBytes,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+  const adopted = new WeakMap<Request, HostSocket>();
+
+  async function handle(incoming: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
+    const request = toRequest(incoming);
+    const response = await fetch(request);
+    const socket = adopted.get(request);
+    if (!socket) return await refuse(connection, response);
+    connection.once("close", () => socket.abandon());
+    if (connection.destroyed) return socket.abandon();
+    server.handleUpgrade(incoming, connection, head, (ws) => socket.attach(ws));
+  }
+
+  return {
+    handle: (incoming, connection, head) => {
+      // The connection may break while the app thinks; its close event says so.
+      connection.on("error", () => connection.destroy());
+      handle(incoming, connection, head).catch((error: unknown) => {
+        log.error("control: an upgrade failed", { path: incoming.url ?? "", error: String(error) });
+        connection.destroy();
+      });
+    },
+    adopt: (request, socket) => {
+      if (adopted.has(request)) throw new RdvError("internal", "The request's socket was accepted twice");
+      adopted.set(request, socket);
+      return new Response(null, { status: 200 });
+    },
+  };
+}
+
+function toRequest(incoming: IncomingMessage): Request {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(incoming.headersDistinct))
+    for (const value of values ?? []) headers.append(name, value);
+  return new Request(new URL(incoming.url ?? "/", "http://control.invalid"), { headers });
+}
+
+/** Writes an ordinary answer to a connection that wanted to be upgraded, and ends it. */
+async function refuse(connection: Duplex, response: Response): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  connection.end(
+    `HTTP/1.1 ${response.status} \r\n${headers}Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body.toString()}`,
+  );
+  // The peer has had its answer; what it still sends is nobody's.
+  connection.resume();
+  setTimeout(() => connection.destroy(), limits.lingerMs).unref();
+}
