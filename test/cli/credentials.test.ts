@@ -1,40 +1,40 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { resolveCredentials, stateDirectory, writeCredentials } from "../../cli/credentials.ts";
-
-async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "rdv-credentials-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}
+import { createTempDir } from "../fixtures/temp-dir.ts";
 
 test("a flag beats the environment, and the environment beats the stored credentials", async () => {
-  await using dir = await temporaryDirectory();
+  await using dir = await createTempDir();
   writeCredentials(dir.path, { control: "http://stored", token: "stored" });
   const env = { RDV_CONTROL: "http://env/", RDV_TOKEN: "env" };
   const stateDir = dir.path;
   assert.deepEqual(resolveCredentials({ stateDir }, {}), { control: "http://stored", token: "stored" });
   assert.deepEqual(resolveCredentials({ stateDir }, env), { control: "http://env", token: "env" });
-  assert.deepEqual(resolveCredentials({ stateDir, control: "http://flag", token: "flag" }, env), { control: "http://flag", token: "flag" });
+  assert.deepEqual(resolveCredentials({ stateDir, control: "http://flag", token: "flag" }, env), {
+    control: "http://flag",
+    token: "flag",
+  });
 });
 
 test("the stored token is never sent to another control plane", async () => {
-  await using dir = await temporaryDirectory();
+  await using dir = await createTempDir();
   writeCredentials(dir.path, { control: "http://stored", token: "secret" });
-  assert.throws(() => resolveCredentials({ stateDir: dir.path, control: "http://other" }, {}), { code: "unauthorized" });
+  assert.throws(() => resolveCredentials({ stateDir: dir.path, control: "http://other" }, {}), {
+    code: "unauthorized",
+  });
 });
 
 test("stored credentials are readable by their owner alone", async () => {
-  await using dir = await temporaryDirectory();
+  await using dir = await createTempDir();
   const path = writeCredentials(join(dir.path, "new"), { control: "http://stored", token: "secret" });
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.equal((await stat(join(dir.path, "new"))).mode & 0o777, 0o700);
 });
 
 test("without any credentials, and with damaged ones, the error says what to do", async () => {
-  await using dir = await temporaryDirectory();
+  await using dir = await createTempDir();
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /rdv up/);
   await writeFile(join(dir.path, "credentials.json"), "{");
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /damaged/);
