@@ -11,6 +11,8 @@ import type { Output } from "./output.ts";
 /** What the user asked of one exposure. */
 export interface ExposureOptions {
   readonly name?: string | undefined;
+  /** Instead of a name made from machine and port. */
+  readonly suggestedName?: string | undefined;
   readonly port?: number | undefined;
   readonly region?: string | undefined;
   readonly allow?: readonly string[] | undefined;
@@ -47,7 +49,7 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
 function requestFor(target: Target, options: ExposureOptions): CreateSession {
   return {
     target: target.label,
-    ...(options.name === undefined ? { suggestedName: suggestName(target) } : { name: options.name }),
+    ...(options.name === undefined ? { suggestedName: options.suggestedName ?? suggestName(target) } : { name: options.name }),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options.region === undefined ? {} : { region: options.region }),
     ...(options.allow === undefined ? {} : { allow: [...options.allow] }),

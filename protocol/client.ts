@@ -27,6 +27,8 @@ export interface Api {
   listRelays(): Promise<RelayList["relays"]>;
   jwks(): Promise<z.infer<typeof Jwks>>;
   health(): Promise<z.infer<typeof Health>>;
+  /** Where the control connection of a session's agent is opened, and with which token. */
+  agentSocket(session: string): { readonly url: string; readonly token: string };
 }
 
 /** Makes a client of the control plane at `url`. */
@@ -45,6 +47,10 @@ export function createApi(deps: ApiDeps): Api {
     listRelays: async () => (await call("GET", "/v1/relays", RelayListSchema)).relays,
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),
+    agentSocket: (session) => ({
+      url: join(base, `${sessionPath(session)}/agent`).href,
+      token: deps.token ?? "",
+    }),
   };
 }
 
@@ -55,6 +61,11 @@ function parseBase(url: string): URL {
     "usage",
     `${JSON.stringify(url)} is not an http:// or https:// URL; check --control or RDV_CONTROL`,
   );
+}
+
+/** A path of the API below the base URL, which may have a path of its own. */
+function join(base: URL, path: string): URL {
+  return new URL(base.pathname.replace(/\/$/, "") + path, base);
 }
 
 async function send(
@@ -70,7 +81,7 @@ async function send(
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   if (body !== undefined) headers.set("content-type", "application/json");
   try {
-    const response = await (deps.fetch ?? fetch)(new URL(base.pathname.replace(/\/$/, "") + path, base), {
+    const response = await (deps.fetch ?? fetch)(join(base, path), {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),

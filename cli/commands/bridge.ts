@@ -2,9 +2,11 @@ import { Command } from "commander";
 import * as z from "zod";
 import { parseBridgeAddress } from "../../agent/bridge/address.ts";
 import type { BridgeAddress } from "../../agent/bridge/address.ts";
+import type { BridgeEvent } from "../../agent/bridge/bridge-pairs.ts";
 import { createForwarder } from "../../agent/bridge/listen-connect.ts";
 import { createLink } from "../../agent/bridge/connect-connect.ts";
-import { hostPort } from "../../protocol/api.ts";
+import type { Log } from "../../net/log.ts";
+import type { Pump } from "../../net/pump.ts";
 import { createRendezvous } from "../../relay-node/rendezvous.ts";
 import { commonFrom, withCommonOptions } from "../common-options.ts";
 import type { Output } from "../output.ts";
@@ -41,38 +43,55 @@ async function bridge(a: BridgeAddress, b: BridgeAddress, options: unknown, runt
   const { output } = commonFrom(options, runtime);
   const { once } = Options.parse(options);
   await using pump = await openPump(options, output.log);
-  const shared = {
-    once,
-    pump,
-    log: output.log,
-    signal: runtime.signal,
-    onEvent: (event: BridgeEvent) => report(event, output),
-  };
-  await using running = await open(a, b, shared);
-  output.event({
-    event: "ready",
-    command: "bridge",
-    a: listening(running, "a") ?? format(a),
-    b: listening(running, "b") ?? format(b),
-  });
-  output.note(`bridging ${format(a)} and ${format(b)}${once ? " once" : "; Ctrl-C ends it"}`);
+  const onEvent = (event: BridgeEvent): void => report(event, output);
+  await using running = await open({ a, b, once, pump, log: output.log, signal: runtime.signal, onEvent });
+  output.event({ event: "ready", command: "bridge", a: running.a, b: running.b });
+  output.note(`bridging ${running.a} and ${running.b}${once ? ", once" : "; Ctrl-C ends it"}`);
   await Promise.race([running.done, untilAborted(runtime.signal)]);
 }
 
 interface Running extends AsyncDisposable {
+  /** The two addresses, as bound where they listen. */
+  readonly a: string;
+  readonly b: string;
   /** Resolves when `--once` has been served; rejects when it cannot be. */
   readonly done: Promise<unknown>;
 }
 
-/** What all three forms report; `a` is the first address on the command line. */
-type BridgeEvent =
-  | { readonly type: "paired"; readonly pair: string; readonly a: string; readonly b: string }
-  | {
-      readonly type: "closed";
-      readonly pair: string;
-      readonly a: string;
-      readonly b: string;
-      readonly aToB: number;
-      readonly bToA: number;
-      readonly outcome: string;
-    };
+interface BridgeDeps {
+  readonly a: BridgeAddress;
+  readonly b: BridgeAddress;
+  readonly once: boolean;
+  readonly pump: Pump;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BridgeEvent) => void;
+}
+
+/** Starts the form of bridge that the two kinds of address ask for. */
+async function open(deps: BridgeDeps): Promise<Running> {
+  const { a, b } = deps;
+  if (a.type === "listen" && b.type === "listen") {
+    const rendezvous = await createRendezvous(deps);
+    return withLabels(rendezvous, rendezvous.a.address, rendezvous.b.address);
+  }
+  if (a.type === "connect" && b.type === "connect") return withLabels(createLink(deps), a.label, b.label);
+  const forwarder = await createForwarder(deps);
+  return a.type === "listen"
+    ? withLabels(forwarder, forwarder.address, b.label)
+    : withLabels(forwarder, a.label, forwarder.address);
+}
+
+function withLabels(running: Pick<Running, "done"> & AsyncDisposable, a: string, b: string): Running {
+  return { a, b, done: running.done, [Symbol.asyncDispose]: async () => running[Symbol.asyncDispose]() };
+}
+
+function report(event: BridgeEvent, output: Output): void {
+  const { type, ...fields } = event;
+  output.event({ event: type, ...fields });
+  if (event.type === "paired") output.note(`pair ${event.pair}: ${event.a} and ${event.b}`);
+  else
+    output.note(
+      `pair ${event.pair} ended: ${event.aToB} bytes one way, ${event.bToA} the other, ${event.outcome}`,
+    );
+}

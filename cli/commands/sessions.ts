@@ -26,7 +26,7 @@ function listCommand(runtime: Runtime): Command {
     .description("list your sessions")
     .action(async (options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const { sessions } = await clientFrom(options, runtime).api.listSessions();
+      const sessions = await clientFrom(options, runtime).api.listSessions();
       for (const session of sessions) output.event({ event: "session", ...session });
       if (output.json) return;
       if (sessions.length === 0) output.note("no sessions; `rdv expose 22` makes one");
