@@ -38,7 +38,11 @@ function install(packages: readonly string[]): void {
 /** Runs apt-get quietly; its output is shown only when it fails. */
 function aptGet(...args: readonly string[]): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const { status, stdout, stderr } = spawnSync("apt-get", args, { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const { status, stdout, stderr } = spawnSync("apt-get", args, {
+    env,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   if (status !== 0) say(`apt-get ${args[0] ?? ""} failed:\n${stdout}${stderr}`);
   return status === 0;
 }
