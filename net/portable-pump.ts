@@ -2,7 +2,7 @@ import { joinPortable } from "./pump-portable-pair.ts";
 import type { Joined, Pump } from "./pump.ts";
 
 /** The pump that runs everywhere: Node streams in the caller's thread. TLS and other Duplex sockets are welcome too. */
-export function createPortablePump(): Pump {
+export function createPortablePump(): Pump & { size(): number } {
   const pairs = new Set<Joined>();
   return {
     kind: "portable",
@@ -12,6 +12,7 @@ export function createPortablePump(): Pump {
       void joined.done.then(() => pairs.delete(joined));
       return joined;
     },
+    size: () => pairs.size,
     async [Symbol.asyncDispose]() {
       const living = [...pairs];
       for (const pair of living) pair.cut();

@@ -1,0 +1,155 @@
+import { at } from "./at.ts";
+import { type Flow, type Flowed, flowed } from "./flow.ts";
+import type { Libc } from "./libc.ts";
+import { epollEventLayout, linux } from "./linux.ts";
+import type { PipePool } from "./pipe-pool.ts";
+import type { ReadyQueue } from "./ready-queue.ts";
+import { outcomes, type SharedTable } from "./shared-table.ts";
+import type { PumpOutcome } from "../pump.ts";
+
+/** The pairs of one worker, from the moment their descriptors arrive until both are closed. */
+export interface Pairs {
+  add(slot: number): void;
+  /** Resets both legs and reports `outcome`; nothing happens when the pair has ended already. */
+  abort(slot: number, outcome: PumpOutcome): void;
+  /** Acts on what epoll says of a leg. */
+  onEvents(leg: number, events: number): void;
+  /** Gives a direction that had more to move its next turn. */
+  turn(direction: number): void;
+  alive(slot: number): boolean;
+  /** One more than the highest slot that was ever used. */
+  slots(): number;
+}
+
+interface PairsDeps {
+  readonly libc: Libc;
+  readonly table: SharedTable;
+  readonly flow: Flow;
+  readonly pool: PipePool;
+  readonly ready: ReadyQueue;
+  readonly epoll: number;
+  /** Told of a slot after both its sockets are closed. */
+  readonly onEnded: (slot: number) => void;
+}
+
+/** No pairs yet. */
+export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: PairsDeps): Pairs {
+  const { sockets } = table;
+  const living = new Uint8Array(sockets.length / 2);
+  const layout = epollEventLayout(process.arch);
+  const event = new Int32Array(layout.words);
+  let slots = 0;
+  return { add, abort, onEvents, turn, alive, slots: () => slots };
+
+  function alive(slot: number): boolean {
+    return at(living, slot) === 1;
+  }
+
+  function add(slot: number): void {
+    slots = Math.max(slots, slot + 1);
+    living[slot] = 1;
+    openDirection(2 * slot);
+    openDirection(2 * slot + 1);
+    if (!watch(2 * slot) || !watch(2 * slot + 1)) abort(slot, "cut");
+  }
+
+  function openDirection(direction: number): void {
+    const bytes = at(table.earlyBytes, direction);
+    const pipe =
+      bytes > 0 ? pool.adopt(at(table.earlyReadEnds, direction), at(table.earlyWriteEnds, direction)) : -1;
+    table.earlyBytes[direction] = 0; // from here on the pool answers for these descriptors
+    flow.open(direction, pipe, bytes);
+  }
+
+  /** The edge-triggered watch lasts as long as the socket; it begins with an event that tells the present state. */
+  function watch(leg: number): boolean {
+    const fd = at(sockets, leg);
+    libc.setTcpOption(fd, linux.TCP_NODELAY, 1);
+    libc.setTcpOption(fd, linux.TCP_USER_TIMEOUT, Math.max(at(table.stallMs, leg >> 1), leastUserTimeoutMs));
+    event[0] = linux.EPOLLIN | linux.EPOLLOUT | linux.EPOLLRDHUP | linux.EPOLLET;
+    event[layout.dataWord] = leg;
+    return libc.epollAdd(epoll, fd, event) === 0;
+  }
+
+  function onEvents(leg: number, events: number): void {
+    if (!alive(leg >> 1)) return;
+    const atEnd = (events & endEvents) !== 0;
+    if (atEnd || (events & linux.EPOLLIN) !== 0) flow.readable(leg, atEnd);
+    if ((events & linux.EPOLLOUT) !== 0) flow.writable(leg);
+    turnUnlessQueued(leg);
+    turnUnlessQueued(leg ^ 1);
+    if ((events & linux.EPOLLERR) !== 0) onErrorEvent(leg);
+  }
+
+  function turnUnlessQueued(direction: number): void {
+    if (alive(direction >> 1) && flow.wantsTurn(direction) && !ready.has(direction)) turn(direction);
+  }
+
+  function turn(direction: number): void {
+    const slot = direction >> 1;
+    if (!alive(slot)) return;
+    const verdict = flow.run(direction, true);
+    switch (verdict) {
+      case flowed.goesOn:
+      case flowed.waits:
+        return;
+      case flowed.hasMore:
+        return ready.add(direction);
+      case flowed.ended:
+        if (flow.ended(direction ^ 1)) close(slot, "closed", false);
+        return;
+      case flowed.sourceBroken:
+        return breakLeg(direction, flow.lastError());
+      case flowed.sinkBroken:
+        return breakLeg(direction ^ 1, flow.lastError());
+    }
+  }
+
+  /** Reading and writing may both be at rest when a reset comes, so the socket itself is asked. */
+  function onErrorEvent(leg: number): void {
+    if (!alive(leg >> 1)) return;
+    const error = libc.socketError(at(sockets, leg));
+    if (error !== 0) breakLeg(leg, error);
+  }
+
+  /**
+   * What a broken leg had sent before still goes over as far as the other leg takes it at once: a peer without a
+   * relay between would have seen it too. Its end does not: a cut stream must not look finished.
+   */
+  function breakLeg(leg: number, error: number): void {
+    const timedOut = error === linux.ETIMEDOUT && flow.queued(leg ^ 1) > 0;
+    let verdict: Flowed = flowed.hasMore;
+    if (flow.ended(leg)) verdict = flowed.ended;
+    for (let turns = 0; verdict === flowed.hasMore && turns < lastTurns; turns += 1)
+      verdict = flow.run(leg, false);
+    abort(leg >> 1, timedOut ? "stalled" : (leg & 1) === 0 ? "reset_by_a" : "reset_by_b");
+  }
+
+  function abort(slot: number, outcome: PumpOutcome): void {
+    if (alive(slot)) close(slot, outcome, true);
+  }
+
+  function close(slot: number, outcome: PumpOutcome, reset: boolean): void {
+    living[slot] = 0;
+    closeLeg(2 * slot, reset);
+    closeLeg(2 * slot + 1, reset);
+    table.outcome[slot] = outcomes.indexOf(outcome);
+    onEnded(slot);
+  }
+
+  function closeLeg(leg: number, reset: boolean): void {
+    const fd = at(sockets, leg);
+    sockets[leg] = -1; // first, so that nobody who cleans up after this thread closes a stranger's descriptor
+    flow.drop(leg);
+    if (reset) libc.resetOnClose(fd);
+    libc.close(fd);
+  }
+}
+
+const endEvents = linux.EPOLLRDHUP | linux.EPOLLHUP | linux.EPOLLERR;
+
+/** TCP_USER_TIMEOUT is never shorter than this: on a bad line a retransmission may take seconds. */
+const leastUserTimeoutMs = 30_000;
+
+/** Shares of a turn that a broken leg's last bytes may take. */
+const lastTurns = 64;

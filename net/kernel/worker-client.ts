@@ -1,0 +1,199 @@
+import { Worker } from "node:worker_threads";
+import { at } from "./at.ts";
+import type { EarlyPipe } from "./early-pipe.ts";
+import type { Libc } from "./libc.ts";
+import { openRing } from "./ring.ts";
+import { command, controlWords, createSharedTable, outcomes, slotsPerWorker } from "./shared-table.ts";
+import type { PumpTuning, WorkerOrders } from "./worker-orders.ts";
+import type { Joined, PumpReport } from "../pump.ts";
+
+/** A pair whose descriptors have left Node. */
+export interface PairOrder {
+  readonly sockets: readonly [number, number];
+  readonly early: readonly [EarlyPipe | undefined, EarlyPipe | undefined];
+  readonly earlyBytes: readonly [number, number];
+  readonly stallMs: number;
+  readonly halfClosedMs: number;
+}
+
+/** The main thread's side of one worker thread. */
+export interface WorkerClient {
+  /** Pairs that live in it. */
+  readonly load: number;
+  readonly alive: boolean;
+  readonly full: boolean;
+  add(order: PairOrder): Joined;
+  /** Resolves when the thread moves bytes; rejects when it could not start. */
+  readonly started: Promise<void>;
+  /** Resets all pairs and ends the thread. */
+  stop(): Promise<void>;
+  /** Wakes the thread to look at its commands, or at its own end when the process exits. */
+  wake(): void;
+  /** Makes the thread throw, to test what then happens. */
+  fail(): void;
+}
+
+interface ClientDeps {
+  readonly libc: Libc;
+  readonly tuning: PumpTuning;
+  /** The thread died without being told to; its pairs were cut and its descriptors closed. */
+  readonly onDeath: (reason: Error, pairsCut: number) => void;
+}
+
+/** Starts a worker thread. */
+export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient {
+  const table = createSharedTable();
+  const { control } = table;
+  const commands = openRing(table.commands);
+  const endings = openRing(table.endings);
+  const living = new Map<number, (report: PumpReport) => void>();
+  const freeSlots: number[] = [];
+  const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+  const started = Promise.withResolvers<void>();
+  const exited = Promise.withResolvers<void>();
+  const wakeFd = libc.eventfd();
+  const orders: WorkerOrders = { table, wake: wakeFd, tuning };
+  let slots = 0;
+  let alive = true;
+  let stopping = false;
+  let failure = new Error("the worker thread ended by itself");
+
+  const worker = new Worker(workerFile, { workerData: orders, name: "rdv-pump", resourceLimits });
+  worker.unref();
+  worker.once("message", () => started.resolve());
+  worker.on("message", settleEndings);
+  worker.once("error", (error) => {
+    failure = error instanceof Error ? error : new Error(String(error));
+  });
+  worker.once("exit", onExit);
+
+  return {
+    get load() {
+      return living.size;
+    },
+    get alive() {
+      return alive && !stopping;
+    },
+    get full() {
+      return freeSlots.length === 0 && slots === slotsPerWorker;
+    },
+    add,
+    started: started.promise,
+    stop() {
+      if (!stopping && alive) order(command.stop);
+      stopping = true;
+      return exited.promise;
+    },
+    wake,
+    fail: () => order(command.fail),
+  };
+
+  function add({ sockets, early, earlyBytes, stallMs, halfClosedMs }: PairOrder): Joined {
+    const slot = freeSlots.pop() ?? slots++;
+    const legs = [0, 1] as const;
+    for (const side of legs) {
+      const leg = 2 * slot + side;
+      table.sockets[leg] = sockets[side];
+      table.earlyReadEnds[leg] = early[side]?.readEnd ?? -1;
+      table.earlyWriteEnds[leg] = early[side]?.writeEnd ?? -1;
+      table.earlyBytes[leg] = earlyBytes[side];
+      table.moved[leg] = 0;
+    }
+    table.stallMs[slot] = Math.min(stallMs, longestMs);
+    table.halfClosedMs[slot] = Math.min(halfClosedMs, longestMs);
+    const { promise: done, resolve } = Promise.withResolvers<PumpReport>();
+    if (living.size === 0) worker.ref();
+    living.set(slot, resolve);
+    order(command.add, slot);
+    return joined(slot, done, resolve);
+  }
+
+  function joined(slot: number, done: Promise<PumpReport>, resolve: (report: PumpReport) => void): Joined {
+    let final: PumpReport | undefined;
+    void done.then((report) => (final = report));
+    const lives = (): boolean => living.get(slot) === resolve; // a slot is used again, a resolver is not
+    return {
+      done,
+      counts: () => final ?? counts(slot),
+      cut() {
+        if (lives()) order(command.cut, slot);
+      },
+    };
+  }
+
+  function counts(slot: number) {
+    return { aToB: at(table.moved, 2 * slot), bToA: at(table.moved, 2 * slot + 1) };
+  }
+
+  function order(verb: number, slot = 0): void {
+    if (!alive) return;
+    commands.push((slot << 2) | verb);
+    if (Atomics.exchange(control, controlWords.woken, 1) === 0) wake();
+  }
+
+  function wake(): void {
+    if (alive) libc.write(wakeFd, one, one.length);
+  }
+
+  function settleEndings(): void {
+    Atomics.store(control, controlWords.told, 0);
+    for (let slot = endings.take(); slot >= 0; slot = endings.take()) {
+      settle(slot, outcomes[at(table.outcome, slot)] ?? "cut");
+      freeSlots.push(slot);
+    }
+  }
+
+  function settle(slot: number, outcome: PumpReport["outcome"]): void {
+    const resolve = living.get(slot);
+    living.delete(slot);
+    if (living.size === 0) worker.unref();
+    resolve?.({ outcome, ...counts(slot) });
+  }
+
+  function onExit(): void {
+    alive = false;
+    settleEndings();
+    const cut = living.size;
+    for (const slot of living.keys()) {
+      closeLeftSlot(slot);
+      settle(slot, "cut");
+    }
+    closeLeftPipes();
+    libc.close(wakeFd);
+    started.reject(failure);
+    exited.resolve();
+    if (!stopping) onDeath(failure, cut);
+  }
+
+  /** A dead thread's descriptors are still in the table; a pair that it was moving may have lost bytes, so RST. */
+  function closeLeftSlot(slot: number): void {
+    for (const leg of [2 * slot, 2 * slot + 1]) {
+      const fd = at(table.sockets, leg);
+      if (fd >= 0) libc.resetOnClose(fd);
+      closeIfOpen(fd);
+      if (at(table.earlyBytes, leg) === 0) continue;
+      closeIfOpen(at(table.earlyReadEnds, leg));
+      closeIfOpen(at(table.earlyWriteEnds, leg));
+    }
+  }
+
+  function closeLeftPipes(): void {
+    for (let pipe = 0; pipe < at(control, controlWords.pipes); pipe += 1) {
+      closeIfOpen(at(table.pipeReadEnds, pipe));
+      closeIfOpen(at(table.pipeWriteEnds, pipe));
+    }
+    closeIfOpen(at(control, controlWords.epoll));
+  }
+
+  function closeIfOpen(fd: number): void {
+    if (fd >= 0) libc.close(fd);
+  }
+}
+
+/** Beside this file, under the name that the compiler leaves it. */
+const workerFile = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+
+/** The loop allocates next to nothing; small heaps keep a thread's memory small. */
+const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
+
+const longestMs = 0x7fffffff;

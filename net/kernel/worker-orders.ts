@@ -1,0 +1,17 @@
+import type { FlowTuning } from "./flow.ts";
+import type { SharedTable } from "./shared-table.ts";
+
+/** What a worker is told when it starts. */
+export interface WorkerOrders {
+  readonly table: SharedTable;
+  /** The eventfd that wakes it. */
+  readonly wake: number;
+  readonly tuning: PumpTuning;
+}
+
+export interface PumpTuning extends FlowTuning {
+  /** Capacity of a pipe, in bytes. */
+  readonly pipeBytes: number;
+  /** Pipes that one worker opens at most. */
+  readonly mostPipes: number;
+}
