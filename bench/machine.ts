@@ -1,0 +1,20 @@
+import { availableParallelism, cpus, release, totalmem, type as systemType } from "node:os";
+
+/** Where the numbers come from. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly node: string;
+}
+
+export function describeMachine(): Machine {
+  return {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    kernel: `${systemType()} ${release()} ${process.arch}`,
+    node: process.version,
+  };
+}
