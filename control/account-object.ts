@@ -28,6 +28,8 @@ export interface AccountVerbs {
   list(): Session[];
   /** Whether a token with this SHA-256 (hexadecimal) is a key of the account. */
   hasKey(hash: string): boolean;
+  /** Lets tokens with this SHA-256 in. */
+  addKey(hash: string): void;
 }
 
 /** Stands in a suggestion's place when the agent makes none. */
@@ -51,6 +53,7 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
       find: (name) => index.find(name) ?? null,
       list: () => index.list(),
       hasKey: (hash) => keys.get(hash) !== undefined,
+      addKey: (hash) => keys.set(hash, { createdAt: services.now() }),
     },
   };
 }

@@ -97,6 +97,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   }
 
   async function hello(socket: ObjectSocket, signal: Extract<RelaySignal, { type: "hello" }>): Promise<void> {
+    if (signal.ports.from > signal.ports.to) return socket.close(1_008, "ports: from is above to");
     const { id } = Attachment.parse(socket.deserializeAttachment());
     const before = record.read();
     const current = helloRecord(before, id, signal, now());

@@ -13,6 +13,7 @@ import { createSerial } from "./serial.ts";
 import type { Services } from "./services.ts";
 import {
   SessionRecord,
+  sameOffer,
   attachedRecord,
   detachedRecord,
   dueEnd,
@@ -183,7 +184,8 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         ? resumedRecord(current, placed.value, request, now())
         : newRecord({ id, owner, name, placement: placed.value }, request, now()),
     );
-    await announce(record);
+    if (current && sameOffer(current, record)) await report();
+    else await announce(record);
     const opened = cell.read() ?? record;
     if (opened.ended) return refuse("ended", "The session has just ended; try again");
     return done({ session: view(opened), created: current === undefined });

@@ -70,6 +70,13 @@ export function resumedRecord(
   return { ...record, ...requested(request, now), placement, goneAt, revision: record.revision + 1 };
 }
 
+/** Whether an agent that has tickets for one record needs no new ones for the other. */
+export function sameOffer(a: SessionRecord, b: SessionRecord): boolean {
+  const offer = ({ policy, placement, expiresAt }: SessionRecord): string =>
+    JSON.stringify([policy, placement, expiresAt]);
+  return offer(a) === offer(b);
+}
+
 /** The record after an agent's connection was accepted. */
 export function attachedRecord(record: SessionRecord, now: number): SessionRecord {
   return { ...record, epoch: record.epoch + 1, goneAt: null, seenAt: now, revision: record.revision + 1 };

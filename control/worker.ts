@@ -23,6 +23,7 @@ export const AccountObject = durableClass(createAccountObject, [
   "find",
   "list",
   "hasKey",
+  "addKey",
 ]);
 export const RegionObject = durableClass(createRegionObject, [
   "report",
