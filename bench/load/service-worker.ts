@@ -5,7 +5,7 @@ import { createEpoll, readable, writable } from "./epoll.ts";
 import type { Epoll } from "./epoll.ts";
 import { headerBytes, modes } from "./jobs.ts";
 import { close, recv, send, wouldWait } from "./libc.ts";
-import { acceptSocket, listenSocket } from "./sockets.ts";
+import { acceptSocket, listenSocket, resetOnClose } from "./sockets.ts";
 import { discard, noSignal, streamChunk } from "./transfer.ts";
 
 interface Connection {
@@ -23,13 +23,15 @@ function serve(board: Board): void {
   const listener = listenSocket("127.0.0.1");
   epoll.add(listener.fd, readable);
   parentPort?.postMessage(listener.port, []);
-  while (!board.stopped())
+  while (!board.stopped()) {
+    if (board.takeDrop()) dropEngaged(connections, board);
     epoll.wait(50, (fd) => {
       const connection = connections.get(fd);
       if (fd === listener.fd) acceptAll(listener.fd, epoll, connections);
       else if (connection === undefined || !serveOne(fd, connection, epoll, board))
         drop(fd, connections, board);
     });
+  }
   for (const fd of connections.keys()) close(fd);
   close(listener.fd);
 }
@@ -39,6 +41,15 @@ function acceptAll(listener: number, epoll: Epoll, connections: Map<number, Conn
     connections.set(fd, { mode: 0, slot: 0 });
     epoll.add(fd, readable);
   }
+}
+
+/** Resets what has had its header; a tunnel's waiting connections stay. */
+function dropEngaged(connections: Map<number, Connection>, board: Board): void {
+  for (const [fd, { mode }] of connections)
+    if (mode !== 0) {
+      resetOnClose(fd);
+      drop(fd, connections, board);
+    }
 }
 
 function drop(fd: number, connections: Map<number, Connection>, board: Board): void {

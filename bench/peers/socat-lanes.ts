@@ -4,7 +4,7 @@ import { startProgram } from "./program.ts";
 import type { Program } from "./program.ts";
 
 /** One connection a process pair: more streams need more lanes, and a rate of connections would measure `fork`. */
-const oneShot: Capacity = { streams: 8, idlePairs: 8, manyConnections: false };
+const oneShot: Capacity = { streams: 8, idlePairs: 0, manyConnections: false };
 
 /** A listen-listen socat and the connect-connect socat that has dialled it: carries one connection, then both end. */
 interface Lane {

@@ -7,7 +7,7 @@ const settleMs = 400;
 export const idlePairs: Scenario = {
   name: "idle-pairs",
   run: async (context) => {
-    if (context.running.relayPids().length === 0) return [];
+    if (context.running.relayPids().length === 0 || context.running.capacity.idlePairs === 0) return [];
     await using fresh = await context.startFresh();
     const pairs = context.quick ? Math.min(1_000, fresh.capacity.idlePairs) : fresh.capacity.idlePairs;
     return await measure(context, fresh, pairs);
@@ -17,7 +17,7 @@ export const idlePairs: Scenario = {
 async function measure(context: Context, fresh: Running, pairs: number): Promise<Sample[]> {
   const { load, sleep } = context;
   const addresses = await fresh.addresses(pairs);
-  await open(context, addresses, Math.min(pairs, fresh.capacity.manyConnections ? 50 : 0));
+  await open(context, addresses, Math.min(pairs, 50));
   await load.client.run({ type: "release" });
   await load.quiet();
   await sleep(settleMs);

@@ -5,6 +5,9 @@ import { cpuSeconds, withDescendants } from "../process-usage.ts";
 const streamCounts = [1, 8, 100];
 const directions: readonly Direction[] = ["up", "down"];
 const warmUpMs = 250;
+const windowMs = 600;
+/** Long enough that each of a hundred processes, for the peers that fork, has had its turns. */
+const manyWindowMs = 1_200;
 
 /** Bytes a second of 1, 8 and 100 streams each way, the CPU time they cost, and how evenly they share. */
 export const throughput: Scenario = {
@@ -33,7 +36,7 @@ async function measure(context: Context, streams: number, direction: Direction):
     await Promise.race([context.sleep(warmUpMs), job]);
     const counters = direction === "up" ? load.serviceBytes : load.client.bytes;
     const begin = read(context, counters, streams);
-    await Promise.race([context.sleep(quick ? 300 : 650), job]);
+    await Promise.race([context.sleep((streams === 100 ? manyWindowMs : windowMs) / (quick ? 2 : 1)), job]);
     return describe(begin, read(context, counters, streams), streams, direction, context);
   } finally {
     load.client.stop();
