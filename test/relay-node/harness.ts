@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,8 @@ import type { WebSocket } from "ws";
 import { createPump } from "../../net/create-pump.ts";
 import { dialTcp } from "../../net/dial.ts";
 import { createLog } from "../../net/log.ts";
+import { toProblem } from "../../protocol/errors.ts";
+import type { RdvError } from "../../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind } from "../../protocol/handshake.ts";
 import { pingText, pongText } from "../../protocol/signals.ts";
@@ -19,8 +20,9 @@ import { importSigningKey, publicJwk, signTicket } from "../../protocol/tickets.
 import type { Ticket } from "../../protocol/tickets.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
 import type { RelayNode, RelayNodeOptions } from "../../relay-node/relay-node.ts";
+import { claimPorts } from "../fixtures/ports.ts";
 
-export const relayId = "r_relayundertest";
+const relayId = "r_relayundertest";
 
 /** A relay with a control plane of its own, in a state directory of its own. */
 export interface Bench extends AsyncDisposable {
@@ -35,11 +37,25 @@ export interface Bench extends AsyncDisposable {
   restart(): Promise<RelayNode>;
 }
 
-export async function startBench(options: Partial<RelayNodeOptions> = {}): Promise<Bench> {
+interface BenchOptions extends Partial<RelayNodeOptions> {
+  /** False: give the relay back before it was welcomed. */
+  readonly waitForReady?: boolean;
+  /** The control plane drops every connection until its `away` is false. */
+  readonly controlAway?: boolean;
+  readonly controlRefuses?: RdvError;
+}
+
+export async function startBench({
+  waitForReady = true,
+  controlAway = false,
+  controlRefuses,
+  ...options
+}: BenchOptions = {}): Promise<Bench> {
   const stack = new AsyncDisposableStack();
   const stateDir = await mkdtemp(join(tmpdir(), "rdv-relay-"));
   stack.defer(async () => rm(stateDir, { recursive: true, force: true }));
-  const control = await startControl();
+  const control = await startControl(controlRefuses);
+  control.away = controlAway;
   const lines: string[] = [];
   const log = createLog({ write: (line) => void lines.push(line), level: "debug" });
   const pump = stack.use(await createPump({ choice: "auto", log }));
@@ -59,8 +75,8 @@ export async function startBench(options: Partial<RelayNodeOptions> = {}): Promi
       ...options,
     });
   let relay = await start();
-  await relay.ready;
-  const clientPort = await freePort();
+  if (waitForReady) await relay.ready;
+  const clientPort = stack.use(await claimPorts()).port(0);
   return {
     get relay() {
       return relay;
@@ -105,6 +121,8 @@ export async function startBench(options: Partial<RelayNodeOptions> = {}): Promi
 export interface Control extends AsyncDisposable {
   readonly url: string;
   readonly key: Awaited<ReturnType<typeof importSigningKey>>;
+  /** Drops every connection while true. */
+  away: boolean;
   /** What relays said, as parsed JSON, pings left out. */
   readonly said: unknown[];
   /** Listed in each welcome. */
@@ -112,14 +130,21 @@ export interface Control extends AsyncDisposable {
   end(ended: EndedSession): void;
 }
 
-export async function startControl(): Promise<Control> {
+async function startControl(refuses: RdvError | undefined): Promise<Control> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
   const jwk = { ...(await exportJWK(privateKey)), kid: "test-key" };
   const http = createServer();
-  const sockets = new WebSocketServer({ server: http });
+  const sockets = new WebSocketServer({ server: http, verifyClient: (_info, done) => verify(done) });
+  const state = { away: false };
+  const verify = (done: (ok: boolean, status?: number, body?: string) => void): void => {
+    if (!refuses) return done(true);
+    const problem = toProblem(refuses);
+    done(false, problem.status, JSON.stringify(problem));
+  };
   const said: unknown[] = [];
   const ended: EndedSession[] = [];
   sockets.on("connection", (socket: WebSocket) => {
+    if (state.away) return socket.terminate();
     socket.on("message", (data: Buffer) => {
       if (data.toString() === pingText) return socket.send(pongText);
       const signal = JSON.parse(data.toString()) as { type: string };
@@ -130,12 +155,12 @@ export async function startControl(): Promise<Control> {
   });
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
-  return {
+  return Object.assign(state, {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     key: await importSigningKey(jwk),
     said,
     ended,
-    end(session) {
+    end(session: EndedSession) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "end", ended: session }));
     },
     async [Symbol.asyncDispose]() {
@@ -143,7 +168,7 @@ export async function startControl(): Promise<Control> {
       http.closeAllConnections();
       http.close();
     },
-  };
+  });
 }
 
 /** One half on the shared port, as an agent or a ticketed client has it. */
@@ -227,15 +252,6 @@ export async function dial(port: number): Promise<Socket> {
 /** A plain client of the bench's session, watched like a half. */
 export async function dialClient(bench: Bench): Promise<Half> {
   return readHalf(await dial(bench.clientPort));
-}
-
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Resolves when `check` holds; looks at every turn of the event loop, and gives up after 10 s. */
