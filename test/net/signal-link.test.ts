@@ -128,7 +128,7 @@ test("Retry-After is the lower bound of the wait, and dialNow ends the wait", as
   });
   assert.equal(await asked.promise, 3_600_000);
   server.refuse = undefined;
-  setImmediate(link.dialNow);
+  setImmediate(() => link.dialNow());
   await server.connection();
 });
 

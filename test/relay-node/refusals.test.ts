@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Problem } from "../../protocol/errors.ts";
 import { exportJWK, generateKeyPair } from "jose";
 import { importSigningKey, signTicket } from "../../protocol/tickets.ts";
+import type { Ticket } from "../../protocol/tickets.ts";
 import { dial, dialClient, dialHalf, readHalf, startBench, until, waitingHalf } from "./harness.ts";
 import type { Half } from "./harness.ts";
 
@@ -224,7 +225,7 @@ test("connections beyond the descriptor budget are dropped and counted", async (
   await waitingHalf(bench, ticket);
 });
 
-const baseTicket = {
+const baseTicket: Omit<Ticket, "clientPort" | "expires"> = {
   kind: "agent",
   relay: "r_relayundertest",
   session: "s_sessionundertest0000",
@@ -234,7 +235,7 @@ const baseTicket = {
   allow: [],
   once: false,
   pairs: 256,
-} as const;
+};
 
 /** Status and code of the refusal, after the relay's FIN. */
 async function refusal(half: Half): Promise<[number, string]> {

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAllowList, isLoopback, plainAddress, sourceOf } from "../../relay-node/addresses.ts";
+import { connectionBudget, descriptorLimit } from "../../relay-node/descriptors.ts";
+import { createSourceRate } from "../../relay-node/source-rate.ts";
+
+test("an IPv4 address inside IPv6 is compared as IPv4, and a zone is left out", () => {
+  assert.equal(plainAddress("::ffff:192.0.2.7"), "192.0.2.7");
+  assert.equal(plainAddress("fe80::1%eth0"), "fe80::1");
+  assert.equal(plainAddress("2001:db8::1"), "2001:db8::1");
+});
+
+test("loopback is this machine in every notation, and nothing else", () => {
+  for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+    assert(isLoopback(address), address);
+  for (const address of ["128.0.0.1", "::", "::2", "2001:db8::1", "::ffff:10.0.0.1", "1270::1"])
+    assert(!isLoopback(address), address);
+});
+
+test("an empty allow-list allows all; a list allows what it names, in both families", () => {
+  assert.equal(createAllowList([])("203.0.113.9"), true);
+  const allows = createAllowList(["10.0.0.0/8", "203.0.113.7", "2001:db8::/32", "2001:db9::5"]);
+  for (const address of ["10.1.2.3", "::ffff:10.1.2.3", "203.0.113.7", "2001:db8:1::1", "2001:db9::5"])
+    assert(allows(address), address);
+  for (const address of ["11.0.0.1", "203.0.113.8", "2001:db9::6", "::ffff:11.0.0.1", "", "not an address"])
+    assert(!allows(address), address);
+  assert.equal(createAllowList(["0.0.0.0/0"])("8.8.8.8"), true);
+  assert.equal(createAllowList(["0.0.0.0/0"])("2001:db8::1"), false);
+});
+
+test("one IPv6 subscriber is one source, one IPv4 address is another", () => {
+  assert.equal(sourceOf("2001:db8:1:2:aaaa::1"), sourceOf("2001:0db8:1:2::ffff"));
+  assert.equal(sourceOf("2001:db8::1"), sourceOf("2001:db8:0:0:5::9"));
+  assert.notEqual(sourceOf("2001:db8:1:2::1"), sourceOf("2001:db8:1:3::1"));
+  assert.notEqual(sourceOf("::1"), sourceOf("1::"));
+  assert.equal(sourceOf("::ffff:192.0.2.1"), "192.0.2.1");
+});
+
+test("a source may burst, then gets its rate, and others do not pay for it", () => {
+  let clock = 0;
+  const may = createSourceRate({ now: () => clock, perSecond: 20, burst: 100 });
+  const granted = (key: string, tries: number): number =>
+    Array.from({ length: tries }, () => may(key)).filter(Boolean).length;
+  assert.equal(granted("one", 150), 100);
+  assert.equal(granted("other", 150), 100);
+  clock = 500;
+  assert.equal(granted("one", 50), 10);
+  clock = 3_600_000;
+  assert.equal(granted("one", 150), 100);
+});
+
+test("the memory of sources is bounded, and the one seen least lately is forgotten", () => {
+  const may = createSourceRate({ now: () => 0, perSecond: 1, burst: 1, remembered: 2 });
+  assert.deepEqual([may("a"), may("b"), may("a")], [true, true, false]);
+  may("c");
+  assert.equal(may("b"), true, "b was forgotten");
+  assert.equal(may("c"), false, "c is remembered");
+});
+
+test("the descriptor limit is read where it is told, and leaves a reserve", () => {
+  assert.equal(
+    descriptorLimit(() => "Max open files            20000                20000                files\n"),
+    20_000,
+  );
+  assert.equal(
+    descriptorLimit(() => "Max open files            unlimited            unlimited            files\n"),
+    1_048_576,
+  );
+  assert.equal(
+    descriptorLimit(() => {
+      throw new Error("no /proc");
+    }),
+    1_024,
+  );
+  assert.deepEqual(
+    [connectionBudget(20_000), connectionBudget(1_024), connectionBudget(64)],
+    [19_488, 972, 32],
+  );
+});
