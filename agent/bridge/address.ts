@@ -21,12 +21,12 @@ const harmless = new Set([
   "keepalive",
   "so-keepalive",
 ]);
-const kinds: Readonly<Record<string, BridgeAddress["type"]>> = {
-  tcp: "connect",
-  "tcp-connect": "connect",
-  "tcp-listen": "listen",
-  "tcp-l": "listen",
-};
+const kinds: ReadonlyMap<string, BridgeAddress["type"]> = new Map([
+  ["tcp", "connect"],
+  ["tcp-connect", "connect"],
+  ["tcp-listen", "listen"],
+  ["tcp-l", "listen"],
+]);
 /** Every address of both families. */
 const anyHost = "::";
 
@@ -37,7 +37,7 @@ const anyHost = "::";
 export function parseBridgeAddress(text: string): BridgeAddress {
   const [address = "", ...options] = text.split(",");
   const colon = address.indexOf(":");
-  const type = kinds[address.slice(0, Math.max(colon, 0)).toLowerCase()];
+  const type = kinds.get(address.slice(0, Math.max(colon, 0)).toLowerCase());
   if (!type) throw wrong(text, `it must start with "tcp:" or "tcp-listen:"`);
   for (const option of options) checkOption(text, option);
   const rest = address.slice(colon + 1);
