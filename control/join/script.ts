@@ -1,0 +1,89 @@
+import { Host, Port, SessionName, hostPort } from "../../protocol/api.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { joinFiles, joinShell } from "./embedded.ts";
+
+/** What the join script tells and uses. It holds no secret: the ticket comes with the claim. */
+export interface JoinScript {
+  /** `ORIGIN/j/CODE`, without a query. */
+  readonly url: string;
+  /** The invitation's code, `K7Q2-9FMX`. */
+  readonly code: string;
+  /** Who asks, as they call themselves. */
+  readonly inviter: string;
+  /** `host:port` as seen from the invited machine. */
+  readonly target: string;
+  /** `host:port` at which the inviter will reach it. */
+  readonly address: string;
+  /** When the invitation ends. */
+  readonly expires: Date;
+  readonly sessionName: string;
+}
+
+/**
+ * The POSIX shell script that makes a machine the agent of one session.
+ * Names are shown and so made harmless; what is used must have its shape, or this throws `internal`:
+ * a value that could mean something to a shell never reaches one.
+ */
+export function joinScript(options: JoinScript): string {
+  const target = splitHostPort(options.target, "target");
+  const address = splitHostPort(options.address, "address");
+  const code = checked(options.code, codeShape, "code").toUpperCase();
+  const values = {
+    url: checked(options.url, urlShape, "URL"),
+    inviter: shownName(options.inviter),
+    session: checked(options.sessionName, SessionName, "session name"),
+    host: target.host,
+    port: String(target.port),
+    address: hostPort(address.host, address.port),
+    expires: String(Math.floor(options.expires.getTime() / 1_000)),
+    expires_utc: options.expires.toISOString().replace(/T(\d\d:\d\d).*/, " $1 UTC"),
+    sha_mjs: joinFiles["agent.mjs"].sha256,
+    sha_py: joinFiles["agent.py"].sha256,
+    sha_pl: joinFiles["agent.pl"].sha256,
+    sha_sh: joinFiles["agent.sh"].sha256,
+  };
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${singleQuoted(value)}`);
+  return `#!/bin/sh\n# rdv, invitation ${code}: lets one person reach one service of this machine.\n${lines.join("\n")}\n\n${joinShell}`;
+}
+
+interface Shape {
+  safeParse(value: string): { readonly success: boolean };
+}
+
+const codeShape = pattern(/^[0-9A-HJKMNP-TV-Z]{4}-?[0-9A-HJKMNP-TV-Z]{4}$/i);
+const urlShape = pattern(
+  /^https?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]+){1,9}$/,
+);
+
+function pattern(shape: RegExp): Shape {
+  return { safeParse: (value) => ({ success: shape.test(value) }) };
+}
+
+function checked(value: string, shape: Shape, what: string): string {
+  if (shape.safeParse(value).success) return value;
+  throw new RdvError("internal", `The invitation's ${what} does not have the shape of one`);
+}
+
+/** `host:port` or `[ipv6]:port`, the host without its brackets. */
+function splitHostPort(text: string, what: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const port = Number(digits);
+  if (Host.safeParse(host).success && /^[A-Za-z0-9:]/.test(host) && Port.safeParse(port).success)
+    return { host, port };
+  throw new RdvError("internal", `The invitation's ${what} is not host:port`);
+}
+
+/** Letters of any script, marks, digits and a little punctuation; the rest, control characters above all, becomes `?`. */
+function shownName(name: string): string {
+  const shown = [...name.normalize("NFC").replace(/[^\p{L}\p{M}\p{N} ._@+-]/gu, "?")]
+    .slice(0, 80)
+    .join("")
+    .trim();
+  return shown || "Somebody without a name";
+}
+
+/** Everything between single quotes is literal in a POSIX shell (XCU 2.2.2); a quote itself cannot stand there. */
+function singleQuoted(value: string): string {
+  return `'${value.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,137 @@
+# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
+# The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
+
+serve() {
+  dir=${TMPDIR:-/tmp}/rdv-$machine
+  (umask 077 && mkdir "$dir" && mkfifo "$dir/events") || die "cannot write to ${TMPDIR:-/tmp}"
+  trap 'stop 130 "stopped; nothing can be reached any more"' INT
+  trap 'stop 143 "stopped; nothing can be reached any more"' TERM HUP
+  exec 5<>"$dir/events"
+  last=0 halves=0 wanted=1 delay=0 failures=0 state=new
+  start timer "$RDV_SECONDS"
+  while :; do
+    while [ "$halves" -lt "$wanted" ]; do
+      halves=$((halves + 1))
+      start half "$delay"
+    done
+    read -r event text <&5
+    case $event in
+      accepted)
+        case $state in
+          new) say "ready: $address leads to $host:$port, by $method; Ctrl-C ends it" ;;
+          away) say "the relay is back" ;;
+        esac
+        state=up wanted=$RDV_POOL failures=0 delay=0 ;;
+      paired) halves=$((halves - 1)) && say "opened: $text" ;;
+      closed) say "closed: $text" ;;
+      lost) # One half at a time asks a relay that is away, after a random time.
+        [ "$state" = away ] || say "the relay $RDV_RELAY is away ($text); trying again"
+        halves=$((halves - 1)) wanted=1 failures=$((failures + 1)) state=away
+        delay=$((1 + $(od -An -N1 -tu1 /dev/urandom) % (failures < 15 ? 3 : 30))) ;;
+      end) stop 0 "$text" ;;
+    esac
+  done
+}
+
+start() { # FUNCTION ARGUMENT
+  last=$((last + 1))
+  "$1" "$dir/$last" "$2" &
+  echo $! >"$dir/$last.pid"
+}
+
+stop() { # EXIT-CODE REASON
+  trap '' INT TERM HUP
+  kill $(cat "$dir"/*.pid) 2>/dev/null
+  wait
+  rm -rf "$dir"
+  say "$2"
+  exit "$1"
+}
+
+timer() { # NAME SECONDS
+  trap 'kill $!; exit' TERM
+  sleep "$2" &
+  wait $! && echo "end the time of the invitation is over" >&5
+}
+
+half() { # NAME DELAY: dials the relay, waits for one client, joins it to the service
+  dialled=
+  trap 'kill $dialled $! 2>/dev/null; wait; exit' TERM
+  trap '' PIPE
+  [ "$2" = 0 ] || { sleep "$2" & wait $!; }
+  mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
+  dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- &
+  dialled=$!
+  exec 4>"$1.up" 3<"$1.down"
+  printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
+    'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
+  news="lost no answer"
+  while read -r _ status reason <&3; do
+    client=
+    while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
+      case $line in [Rr]dv-[Cc]lient:*) client=${line#*: } client=${client%"$cr"} ;; esac
+    done
+    case $status in
+      100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
+      101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
+      401) news="end the ticket has expired" ;;
+      410) news="end the inviter has ended the session" ;;
+      *)
+        news="lost $status ${reason%"$cr"}"
+        read -r body <&3
+        case $status$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
+    esac
+    break
+  done
+  kill $dialled 2>/dev/null
+  rm -f "$1".*
+  echo "$news" >&5
+}
+
+join() { # NAME: only now is the service dialled
+  kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
+  echo "paired $client" >&5
+  relayed=$dialled
+  dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- &
+  serviced=$! dialled="$dialled $!"
+  copy "$1.in" <&3 >"$1.to" 3<&- 4>&- 5>&- &
+  copy "$1.out" <"$1.from" >&4 3<&- 4>&- 5>&- &
+  exec 3<&- 4>&-
+  [ "$method$half_close" != nc ] || for pid in $dialled; do watch "$pid" & done
+  wait "$serviced" || { sleep 1 && kill "$relayed"; } 2>/dev/null
+  wait
+}
+
+copy() { # COUNT: input to output
+  LC_ALL=C dd bs=65536 2>"$1"
+  [ -n "$half_close" ] || linger
+}
+
+bytes() { # COUNT
+  count=unknown
+  while read -r number word _; do [ "$word" != bytes ] || count=$number; done <"$1"
+  echo "$count"
+}
+
+linger() { sleep 2 && kill $dialled 2>/dev/null; } # For tools that cannot say "my side has ended" and go on.
+
+watch() { # PID: OpenBSD's nc does not tell when its peer has ended, but Linux does (state 08, nothing unread)
+  while socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]/\1/p') && [ -n "$socket" ]; do
+    ! grep -q " 08 [0-9A-F]*:00000000 .* $socket " /proc/net/tcp /proc/net/tcp6 2>/dev/null || { linger; return; }
+    sleep 1
+  done
+}
+
+dial() { # HOST PORT: becomes the program whose input and output are the connection
+  case $method in
+    socat)
+      case $1 in *:*) set -- "[$1]" "$2" ;; esac
+      exec socat -t 600 'STDIN!!STDOUT,shut-close' "TCP:$1:$2,nodelay,keepalive,keepidle=30" ;;
+    ncat) exec ncat "$1" "$2" ;;
+    nc) exec nc "$1" "$2" ;;
+    bash) exec bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit; cat <&3 3>&- & a=$!; cat <&0 >&3 3>&- & b=$!
+      trap "kill $a $b" EXIT; trap exit TERM; exec >&- 3>&-; wait $a $b' "$1" "$2" ;;
+  esac 2>/dev/null
+}
+
+serve

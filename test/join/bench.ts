@@ -1,0 +1,104 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { claimAnswer } from "../../control/join/claim-answer.ts";
+import { joinFiles } from "../../control/join/embedded.ts";
+import { joinScript } from "../../control/join/script.ts";
+import { claimPorts } from "../fixtures/ports.ts";
+import { startBench } from "../relay-node/harness.ts";
+
+/** A relay, its control link, and a web server that hands out join scripts. */
+export interface JoinBench extends AsyncDisposable {
+  /** An invitation to reach `target`; `seconds` is its life. */
+  invite(target: string, seconds?: number): Promise<Invited>;
+  /** Ends the relay, and starts it again on the same ports with what it kept on disk. */
+  killRelay(): Promise<void>;
+  startRelay(): Promise<void>;
+}
+
+/** One invitation and what came of it. */
+export interface Invited {
+  readonly url: string;
+  /** Where clients of the session connect, on 127.0.0.1. */
+  readonly clientPort: number;
+  /** What the machines that claimed it said of themselves. */
+  readonly claims: Record<string, string>[];
+  /** Ends the session, as the inviter does. */
+  end(): void;
+}
+
+interface Served {
+  readonly script: string;
+  readonly claims: Record<string, string>[];
+  claim(): Promise<string>;
+}
+
+export async function startJoinBench(): Promise<JoinBench> {
+  await using held = new AsyncDisposableStack();
+  const ports = held.use(await claimPorts());
+  const bench = held.use(await startBench({ sharedPort: ports.port(0) }));
+  const invitations = new Map<string, Served>();
+  const web = createServer((request, response) => void serve(request, response, invitations));
+  web.listen(0, "127.0.0.1");
+  await once(web, "listening");
+  held.defer(() => void web.close().closeAllConnections());
+  const origin = `http://127.0.0.1:${(web.address() as AddressInfo).port}`; // A listening TCP server has such an address.
+  let last = 0;
+
+  async function invite(target: string, seconds = 3_600): Promise<Invited> {
+    last += 1;
+    const code = `TEST-${String(last).padStart(4, "0")}`;
+    const url = `${origin}/j/${code}`;
+    const clientPort = ports.port(last);
+    const session = `s_joined${String(last).padStart(20, "0")}`;
+    const expires = Math.floor(Date.now() / 1_000) + seconds;
+    const claims: Record<string, string>[] = [];
+    const claim = async (): Promise<string> => {
+      const ticket = await bench.ticket({ session, name: "help", clientPort, expires });
+      return claimAnswer({ relay: "127.0.0.1", port: ports.port(0), ticket, expires, pool: 2 }, Date.now());
+    };
+    const script = joinScript({
+      url,
+      code,
+      inviter: "Hélène d'Arc",
+      target,
+      address: `127.0.0.1:${clientPort}`,
+      expires: new Date(expires * 1_000),
+      sessionName: "help",
+    });
+    invitations.set(code, { script, claims, claim });
+    return { url, clientPort, claims, end: () => bench.control.end({ session, until: expires }) };
+  }
+
+  const stack = held.move();
+  return {
+    invite,
+    killRelay: async () => await bench.relay[Symbol.asyncDispose](),
+    startRelay: async () => void (await bench.restart()),
+    [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+  };
+}
+
+/** `/j/CODE`, its agents and its claim, as the control plane has them. */
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  invitations: ReadonlyMap<string, Served>,
+): Promise<void> {
+  const [, , code = "", part] = (request.url ?? "").split("/");
+  const invitation = invitations.get(code);
+  const file = Object.entries(joinFiles).find(([name]) => name === part)?.[1];
+  if (!invitation)
+    return void response.writeHead(404).end("This invitation is over, or its code is mistyped.\n");
+  if (part === undefined) return void response.end(invitation.script);
+  if (file) return void response.end(file.text);
+  if (part !== "claim" || request.method !== "POST")
+    return void response.writeHead(404).end("Nothing here.\n");
+  const form = new URLSearchParams(Buffer.concat(await request.toArray()).toString());
+  const claim = Object.fromEntries(form);
+  const taken = invitation.claims.some((earlier) => earlier["machine"] !== claim["machine"]);
+  if (taken) return void response.writeHead(409).end("Another machine has used this invitation.\n");
+  invitation.claims.push(claim);
+  response.end(await invitation.claim());
+}
