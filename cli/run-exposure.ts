@@ -49,7 +49,9 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
 function requestFor(target: Target, options: ExposureOptions): CreateSession {
   return {
     target: target.label,
-    ...(options.name === undefined ? { suggestedName: options.suggestedName ?? suggestName(target) } : { name: options.name }),
+    ...(options.name === undefined
+      ? { suggestedName: options.suggestedName ?? suggestName(target) }
+      : { name: options.name }),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options.region === undefined ? {} : { region: options.region }),
     ...(options.allow === undefined ? {} : { allow: [...options.allow] }),

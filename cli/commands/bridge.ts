@@ -28,11 +28,15 @@ const Options = z.object({ once: z.boolean().default(false) });
 
 /** `rdv bridge`: the two-socket primitive, without a control plane. */
 export function bridgeCommand(runtime: Runtime): Command {
-  return withCommonOptions(withPumpOptions(new Command("bridge")))
-    .description("Join two TCP addresses: listen-listen, connect-connect or listen-connect.")
-    .argument("<address>", "first address")
-    .argument("<address>", "second address")
-    .option("--once", "serve one pair, then end")
+  return withCommonOptions(
+    withPumpOptions(
+      new Command("bridge")
+        .description("Join two TCP addresses: listen-listen, connect-connect or listen-connect.")
+        .argument("<address>", "first address")
+        .argument("<address>", "second address")
+        .option("--once", "serve one pair, then end"),
+    ),
+  )
     .addHelpText("after", examples)
     .action(async (first: string, second: string, options: unknown) => {
       await bridge(parseBridgeAddress(first), parseBridgeAddress(second), options, runtime);

@@ -31,21 +31,31 @@ const Options = z.object({
 
 /** `rdv expose`: the agent beside a service. */
 export function exposeCommand(runtime: Runtime): Command {
-  return withCommonOptions(withClientOptions(withPumpOptions(new Command("expose"))))
-    .description("Make a service of this machine, or one that it can reach, reachable through a relay.")
-    .argument("<target>", "what to expose")
-    .option("--name <name>", "the session's name; who comes again with it takes the session over", parseName)
-    .option("--port <port>", "the public port, instead of any free one", parsePort)
-    .option("--region <region>", "region of the relay", parseRegion)
-    .option("--allow <cidr>", "addresses that may connect; repeatable (default: all)", collectCidr)
-    .option("--ttl <duration>", "end after this time, such as 8h", parseDuration)
-    .option("--once", "end after the first client")
-    .option(
-      "--pool <n>",
-      "connections kept ready at the relay",
-      parseCount(1, limits.poolMax),
-      limits.poolDefault,
-    )
+  return withCommonOptions(
+    withClientOptions(
+      withPumpOptions(
+        new Command("expose")
+          .description("Make a service of this machine, or one that it can reach, reachable through a relay.")
+          .argument("<target>", "what to expose")
+          .option(
+            "--name <name>",
+            "the session's name; who comes again with it takes the session over",
+            parseName,
+          )
+          .option("--port <port>", "the public port, instead of any free one", parsePort)
+          .option("--region <region>", "region of the relay", parseRegion)
+          .option("--allow <cidr>", "addresses that may connect; repeatable (default: all)", collectCidr)
+          .option("--ttl <duration>", "end after this time, such as 8h", parseDuration)
+          .option("--once", "end after the first client")
+          .option(
+            "--pool <n>",
+            "connections kept ready at the relay",
+            parseCount(1, limits.poolMax),
+            limits.poolDefault,
+          ),
+      ),
+    ),
+  )
     .addHelpText("after", examples)
     .action(async (target: string, options: unknown) => expose(target, options, runtime));
 }

@@ -4,10 +4,11 @@ import { hostPort } from "../../protocol/api.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
 import { loadRelayId } from "../../relay-node/relay-id.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { portsOption } from "../ports-option.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { parseHost, parseListenPort, parsePortRange, parseRegion } from "../values.ts";
+import { parseHost, parseListenPort, parseRegion } from "../values.ts";
 
 const examples = `
 Examples:
@@ -24,17 +25,23 @@ const Options = z.object({
 
 /** `rdv relay`: one relay node of a fleet. */
 export function relayCommand(runtime: Runtime): Command {
-  return withCommonOptions(withClientOptions(withPumpOptions(new Command("relay"))))
-    .description("Run a relay node: it pairs halves and never dials.")
-    .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
-    .requiredOption(
-      "--public-host <host>",
-      "name or address under which agents and clients reach this machine",
-      parseHost,
-    )
-    .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
-    .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
-    .option("--ports <range>", "ports for plain clients", parsePortRange, { from: 20_000, to: 29_999 })
+  return withCommonOptions(
+    withClientOptions(
+      withPumpOptions(
+        new Command("relay")
+          .description("Run a relay node: it pairs halves and never dials.")
+          .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
+          .requiredOption(
+            "--public-host <host>",
+            "name or address under which agents and clients reach this machine",
+            parseHost,
+          )
+          .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
+          .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
+          .addOption(portsOption()),
+      ),
+    ),
+  )
     .addHelpText("after", examples)
     .action(async (options: unknown) => relay(options, runtime));
 }

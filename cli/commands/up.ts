@@ -13,10 +13,12 @@ import { commonFrom, withCommonOptions } from "../common-options.ts";
 import { writeCredentials } from "../credentials.ts";
 import type { Output } from "../output.ts";
 import { runExposure } from "../run-exposure.ts";
+import type { ExposureOptions } from "../run-exposure.ts";
+import { portsOption } from "../ports-option.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { collect, parseHost, parseListenPort, parsePortRange, parseRegion } from "../values.ts";
+import { collect, parseHost, parseListenPort, parseRegion } from "../values.ts";
 
 const examples = `
 Examples:
@@ -38,16 +40,20 @@ const Options = z.object({
 
 /** `rdv up`: control plane, relay and, if asked, exposed services in one process. */
 export function upCommand(runtime: Runtime): Command {
-  return withCommonOptions(withPumpOptions(new Command("up")))
-    .description("Run a control plane and a relay in one process.")
-    .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
-    .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
-    .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
-    .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
-    .option("--ports <range>", "ports for plain clients", parsePortRange, { from: 20_000, to: 29_999 })
-    .option("--region <region>", "region of the relay", parseRegion, "local")
-    .option("--expose <target>", "expose a service at once; repeatable", collect)
-    .option("--demo", "expose a small demonstration page when no --expose is given")
+  return withCommonOptions(
+    withPumpOptions(
+      new Command("up")
+        .description("Run a control plane and a relay in one process.")
+        .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
+        .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
+        .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
+        .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
+        .addOption(portsOption())
+        .option("--region <region>", "region of the relay", parseRegion, "local")
+        .option("--expose <target>", "expose a service at once; repeatable", collect)
+        .option("--demo", "expose a small demonstration page when no --expose is given"),
+    ),
+  )
     .addHelpText("after", examples)
     .action(async (options: unknown) => up(options, runtime));
 }
@@ -55,7 +61,7 @@ export function upCommand(runtime: Runtime): Command {
 async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
-  const targets = options.expose.map(parseTarget);
+  const exposed: Exposed[] = options.expose.map((text) => ({ target: parseTarget(text), options: plain }));
   await using pump = await openPump(rawOptions, output.log);
   await using running = await createUp({
     ...options,
@@ -72,13 +78,10 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   );
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
   if (!isLoopback(options.host)) output.note(openWarning);
-  await using demo = options.demo && targets.length === 0 ? await createDemoService() : undefined;
-  const demoTarget: Target[] = demo
-    ? [{ host: "127.0.0.1", port: demo.port, label: "the demonstration page", service: "http" }]
-    : [];
-  if (targets.length + demoTarget.length === 0)
-    output.note("expose something in another shell: rdv expose 22");
-  await exposeAll([...targets, ...demoTarget], running, pump, output, runtime);
+  await using demo = options.demo && exposed.length === 0 ? await createDemoService() : undefined;
+  if (demo) exposed.push({ target: demoTarget(demo.port), options: { ...plain, suggestedName: "demo" } });
+  if (exposed.length === 0) output.note("expose something in another shell: rdv expose 22");
+  await exposeAll(exposed, running, pump, output, runtime);
   await untilAborted(runtime.signal);
   output.note("stopped");
 }
@@ -86,25 +89,30 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
 const openWarning =
   "the control plane speaks plain HTTP: for agents elsewhere put a TLS proxy before it, or deploy it on Workers";
 
+/** What an exposure gets that has no options of its own. */
+const plain: ExposureOptions = { pool: limits.poolDefault };
+
+interface Exposed {
+  readonly target: Target;
+  readonly options: ExposureOptions;
+}
+
+function demoTarget(port: number): Target {
+  return { host: "127.0.0.1", port, label: "the demonstration page", service: "http" };
+}
+
 async function exposeAll(
-  targets: readonly Target[],
+  exposed: readonly Exposed[],
   up: Up,
   pump: Pump,
   output: Output,
-  runtime: Runtime,
+  { signal }: Runtime,
 ): Promise<void> {
   const api = createApi({ url: up.ownControl, token: up.token });
   await Promise.all(
-    targets.map(async (target) => {
-      const outcome = await runExposure({
-        api,
-        target,
-        pump,
-        output,
-        signal: runtime.signal,
-        options: { pool: limits.poolDefault },
-      });
-      if (!runtime.signal.aborted) output.note(`${target.label} is no longer exposed: ${outcome}`);
+    exposed.map(async ({ target, options }) => {
+      const outcome = await runExposure({ api, target, options, pump, output, signal });
+      if (!signal.aborted) output.note(`${target.label} is no longer exposed: ${outcome}`);
     }),
   );
 }
