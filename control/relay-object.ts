@@ -110,12 +110,14 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     await report(current);
   }
 
+  /** Forgets ended sessions whose last ticket has expired. */
+  function forgetEnded(): void {
+    for (const [session, until] of ended.entries()) if (until * 1_000 <= now()) ended.delete(session);
+  }
+
   function welcome(socket: ObjectSocket): void {
-    const alive = [...ended.entries()].flatMap(([session, until]) => {
-      if (until * 1_000 > now()) return { session, until };
-      ended.delete(session);
-      return [];
-    });
+    forgetEnded();
+    const alive = [...ended.entries()].map(([session, until]) => ({ session, until }));
     send(socket, {
       type: "welcome",
       jwks: { keys: signer.jwks().keys.map((key) => ({ ...key })) },
@@ -153,8 +155,9 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     },
     alarm: async () => {
       const more = await notices.continue(record.read());
+      forgetEnded();
       const current = record.read();
-      const goneAt = current ? lastHeard(current) + limits.deadAfterMs : now() + limits.deadAfterMs;
+      const goneAt = current ? lastHeard(current) + limits.deadAfterMs : 0;
       if (more) return ctx.setAlarm(now());
       if (goneAt > now()) return ctx.setAlarm(goneAt);
       for (const socket of ctx.sockets()) socket.close(4_002, "no heartbeat");

@@ -1,30 +1,26 @@
-import * as z from "zod";
 import type { CreateSession, Placement, Session } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
-import type { SessionSignal } from "../protocol/signals.ts";
 import { AgentSignal, parseSignal, pongText } from "../protocol/signals.ts";
-import { createCell } from "./cell.ts";
-import { placeSession } from "./fleet.ts";
-import type { Outcome } from "./outcome.ts";
+import { createAgentLine } from "./agent-line.ts";
+import type { Outcome, Refusal } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
-import type { DurableModule, ObjectContext, ObjectSocket } from "./platform.ts";
+import type { DurableModule, ObjectContext } from "./platform.ts";
 import { problemResponse } from "./problems.ts";
 import { createSerial } from "./serial.ts";
 import type { Services } from "./services.ts";
+import { leaseAfterRefusal, leaseFor } from "./session-lease.ts";
+import { createSessionStore } from "./session-store.ts";
+import type { SessionRecord } from "./sessions.ts";
 import {
-  SessionRecord,
-  sameOffer,
-  attachedRecord,
   detachedRecord,
   dueEnd,
   endedRecord,
   forgetAt,
   movedRecord,
   newRecord,
-  nextLook,
   resumedRecord,
   retryMs,
-  ticketFor,
+  sameOffer,
   viewOf,
 } from "./sessions.ts";
 import { refuseSignal } from "./socket-errors.ts";
@@ -36,10 +32,15 @@ interface OpenInput {
   readonly request: CreateSession;
 }
 
+interface Opened {
+  readonly session: Session;
+  readonly created: boolean;
+}
+
 /** One session: its lease, its epoch and the control connection of its agent. */
 export interface SessionVerbs {
   /** Creates the session, or takes it up again: id, port and epoch stay, the newest request rules the rest. */
-  open(input: OpenInput): Promise<Outcome<{ session: Session; created: boolean }>>;
+  open(input: OpenInput): Promise<Outcome<Opened>>;
   view(input: null): Session | null;
   /** Whether an agent is connected and was heard lately. */
   isLive(input: null): boolean;
@@ -49,94 +50,42 @@ export interface SessionVerbs {
   relayBack(input: { readonly placement: Placement; readonly withinMs: number }): Promise<boolean>;
 }
 
-const Attachment = z.object({ epoch: z.number().int(), acceptedAt: z.number(), placed: z.boolean() });
-type Attachment = z.infer<typeof Attachment>;
-
 /** The object of one session. */
 export function createSessionObject(ctx: ObjectContext, services: Services): DurableModule<SessionVerbs> {
-  const { env, now, signer } = services;
-  const cell = createCell(ctx.kv, "session", SessionRecord);
+  const { env, now } = services;
+  const store = createSessionStore(ctx, now);
+  const line = createAgentLine({ ctx, services, store });
   const inTurn = createSerial();
+  const view = (record: SessionRecord): Session => viewOf(record, line.heardAt(record));
 
-  /** Stores a changed record and sets the alarm that goes with it. */
-  function save(record: SessionRecord): SessionRecord {
-    cell.write(record);
-    ctx.setAlarm(nextLook(record, now()));
-    return record;
-  }
-
-  /** The ruling agent's socket, unless its heartbeat has stopped. */
-  function liveSocket(record: SessionRecord): ObjectSocket | undefined {
-    return ctx
-      .sockets()
-      .find(
-        (socket) =>
-          attachmentOf(socket).epoch === record.epoch && heardAt(socket) + limits.deadAfterMs > now(),
-      );
-  }
-
-  function heardAt(socket: ObjectSocket): number {
-    return Math.max(attachmentOf(socket).acceptedAt, ctx.heardAt(socket) ?? 0);
-  }
-
-  function view(record: SessionRecord): Session {
-    const socket = liveSocket(record);
-    return viewOf(record, socket ? heardAt(socket) : null);
-  }
-
-  /** Tells the account's list; a failure is tried again by the alarm. */
-  async function report(): Promise<void> {
-    const record = cell.read();
-    if (!record || record.ended || record.reported >= record.revision) return;
-    const known = await env.ACCOUNTS.getByName(record.owner)
-      .report({ session: view(record), revision: record.revision })
-      .catch(() => undefined);
-    const current = cell.read();
-    if (known === undefined || !current || current.ended) return;
-    if (!known) return void (await end("another session has taken its name"));
-    save({ ...current, reported: Math.max(current.reported, record.revision) });
-  }
-
-  /** Signs tickets and sends them to the ruling agent, unless it is replaced or the session ended meanwhile. */
-  async function sendPlaced(socket: ObjectSocket): Promise<void> {
-    const record = cell.read();
-    if (!record || record.ended) return;
-    const ticket = ticketFor(record, now());
-    save({ ...record, ticketsAt: now(), ticketsUntil: Math.max(record.ticketsUntil, ticket.expires) });
-    const signed = await signer.sign(ticket);
-    const current = cell.read();
-    const attachment = attachmentOf(socket);
-    // Whoever changed the record meanwhile sends the new state itself.
-    if (
-      !current ||
-      current.ended ||
-      current.revision !== record.revision ||
-      current.epoch !== attachment.epoch
-    )
-      return;
-    if (!ctx.sockets().includes(socket)) return;
-    const { id, name, epoch, placement } = record;
-    const placements = [{ ...placement, ticket: signed, ticketExpires: ticket.expires }];
-    send(socket, { type: "placed", session: id, name, epoch, placements });
-    socket.serializeAttachment({ ...attachment, placed: true } satisfies Attachment);
-  }
-
-  /** Sends the new placement to the agent, if there is one, and tells the list. */
-  async function announce(record: SessionRecord): Promise<void> {
-    const socket = liveSocket(record);
-    if (socket) await sendPlaced(socket);
+  async function open({ id, owner, name, request }: OpenInput): Promise<Outcome<Opened>> {
+    const before = store.read();
+    if (before?.ended) return justEnded;
+    const placed = await leaseFor(services, { session: id, owner, name }, request, before?.placement);
+    const current = store.read();
+    if (current?.ended) {
+      if (placed.ok) await giveBack(id, placed.value);
+      return justEnded;
+    }
+    if (!placed.ok) {
+      if (!current) await env.ACCOUNTS.getByName(owner).forget(id);
+      return placed;
+    }
+    const fresh = (): SessionRecord =>
+      newRecord({ id, owner, name, placement: placed.value }, request, now());
+    const record = store.save(current ? resumedRecord(current, placed.value, request, now()) : fresh());
+    if (current && !sameOffer(current, record)) await line.sendPlaced();
     await report();
+    const opened = store.readRunning();
+    return opened ? done({ session: view(opened), created: current === undefined }) : justEnded;
   }
 
   async function end(reason: string): Promise<boolean> {
-    const record = cell.read();
+    const record = store.read();
     if (!record) return false;
     if (!record.ended) {
-      save(endedRecord(record, reason, now()));
-      for (const socket of ctx.sockets()) {
-        send(socket, { type: "ended", reason });
-        socket.close(1_000, "ended");
-      }
+      store.save(endedRecord(record, reason, now()));
+      line.sendEnded(reason);
     }
     await release();
     return true;
@@ -144,7 +93,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
 
   /** Gives back what an ended session held; a failure is tried again by the alarm. */
   async function release(): Promise<void> {
-    const record = cell.read();
+    const record = store.read();
     if (!record?.ended || record.ended.released) return;
     const { id, owner, placement, ticketsUntil } = record;
     try {
@@ -157,208 +106,118 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     } catch {
       return ctx.setAlarm(now() + retryMs);
     }
-    const current = cell.read();
-    if (current?.ended) save({ ...current, ended: { ...current.ended, released: true } });
+    const current = store.read();
+    if (current?.ended) store.save({ ...current, ended: { ...current.ended, released: true } });
   }
 
-  async function open({
-    id,
-    owner,
-    name,
-    request,
-  }: OpenInput): Promise<Outcome<{ session: Session; created: boolean }>> {
-    const before = cell.read();
-    if (before?.ended) return refuse("ended", "The session has just ended; try again");
-    const placed = await place({ id, owner, name, request }, before);
-    const current = cell.read();
-    if (current?.ended) {
-      await release();
-      return refuse("ended", "The session has just ended; try again");
-    }
-    if (!placed.ok) {
-      if (!current) await env.ACCOUNTS.getByName(owner).forget(id);
-      return placed;
-    }
-    const record = save(
-      current
-        ? resumedRecord(current, placed.value, request, now())
-        : newRecord({ id, owner, name, placement: placed.value }, request, now()),
-    );
-    if (current && sameOffer(current, record)) await report();
-    else await announce(record);
-    const opened = cell.read() ?? record;
-    if (opened.ended) return refuse("ended", "The session has just ended; try again");
-    return done({ session: view(opened), created: current === undefined });
+  /** Tells the account's list; a failure is tried again by the alarm. */
+  async function report(): Promise<void> {
+    const record = store.readRunning();
+    if (!record || record.reported >= record.revision) return;
+    const account = env.ACCOUNTS.getByName(record.owner);
+    const known = await account
+      .report({ session: view(record), revision: record.revision })
+      .catch(() => undefined);
+    const current = store.readRunning();
+    if (known === undefined || !current) return;
+    if (!known) return void (await end("another session has taken its name"));
+    store.save({ ...current, reported: Math.max(current.reported, record.revision) });
   }
 
-  /** A lease for the request: on the relay that the session has, if that still serves, else on the best one. */
-  async function place(
-    { id, owner, name, request }: OpenInput,
-    before: SessionRecord | undefined,
-  ): Promise<Outcome<Placement>> {
-    const lease = {
-      session: id,
-      owner,
-      name,
-      wanted: request.port ?? null,
-      strict: request.port !== undefined,
-    };
-    const old = before?.placement;
-    if (!old || (request.region !== undefined && request.region !== old.region)) {
-      const placed = await placeSession(services, lease, request.region);
-      if (old && placed.ok) await leave(id, old, placed.value);
-      return placed;
-    }
-    const kept = await env.RELAYS.getByName(old.relay).lease(lease);
-    if (kept.ok || kept.code !== "no_relay") return kept;
-    const moved = await placeSession(
-      services,
-      { ...lease, wanted: lease.wanted ?? old.clientPort },
-      request.region,
-      old.relay,
-    );
-    if (moved.ok) await leave(id, old, moved.value);
-    // With no other relay the old place is as good as any: its relay may come back.
-    return moved.ok || (request.port ?? old.clientPort) !== old.clientPort ? moved : done(old);
+  /** Returns a lease that came after the session had ended. */
+  async function giveBack(session: string, { relay }: Placement): Promise<void> {
+    await env.RELAYS.getByName(relay).release({ session, endedUntil: null, port: "rest" });
   }
 
-  async function leave(session: string, old: Placement, next: Placement): Promise<void> {
-    if (old.relay === next.relay) return;
-    await env.RELAYS.getByName(old.relay).release({ session, endedUntil: null, port: "rest" });
-  }
-
-  /** The agent says that a relay refused its half: find another port or another relay, or sign new tickets. */
-  async function refused(
-    socket: ObjectSocket,
-    signal: Extract<AgentSignal, { type: "refused" }>,
-  ): Promise<void> {
-    const record = cell.read();
-    if (!record || record.ended) return;
-    const { id, owner, name, placement, fixedPort } = record;
-    if (
-      signal.relay !== placement.relay ||
-      signal.clientPort !== placement.clientPort ||
-      signal.code === "ticket_invalid"
-    )
-      return await sendPlaced(socket);
-    const lease = { session: id, owner, name, wanted: placement.clientPort, strict: fixedPort };
-    if (signal.code === "port_unavailable") {
-      if (fixedPort)
-        return void (await end(
-          `its relay cannot listen on port ${placement.clientPort}; choose another port`,
-        ));
-      await env.RELAYS.getByName(placement.relay).release({ session: id, endedUntil: null, port: "avoid" });
-      const again = await env.RELAYS.getByName(placement.relay).lease({ ...lease, wanted: null });
-      return await settle(again.ok ? again : await placeSession(services, lease, undefined, placement.relay));
-    }
-    const moved = await placeSession(services, lease, undefined, placement.relay);
-    if (moved.ok) await leave(id, placement, moved.value);
-    await settle(moved);
-  }
-
-  async function settle(placed: Outcome<Placement>): Promise<void> {
-    const record = cell.read();
+  async function move(placement: Placement): Promise<void> {
+    const record = store.readRunning();
     if (!record) return;
-    if (record.ended) return await release();
-    await announce(placed.ok ? save(movedRecord(record, placed.value)) : record);
+    store.save(movedRecord(record, placement));
+    await line.sendPlaced();
+    await report();
+  }
+
+  async function refused(signal: Extract<AgentSignal, { type: "refused" }>): Promise<void> {
+    const record = store.readRunning();
+    if (!record) return;
+    const isCurrent =
+      signal.relay === record.placement.relay && signal.clientPort === record.placement.clientPort;
+    if (!isCurrent || signal.code === "ticket_invalid") return await line.sendPlaced();
+    const placed = await leaseAfterRefusal(services, record, signal.code);
+    if (placed.ok)
+      return store.readRunning() ? await move(placed.value) : await giveBack(record.id, placed.value);
+    // Otherwise the relay may take the session later: the agent goes on trying.
+    if (signal.code === "port_unavailable") await end(placed.detail);
+  }
+
+  /** The regular look at a session: is it over, is its agent still there, are its tickets fresh, is it listed. */
+  async function look(record: SessionRecord): Promise<void> {
+    const reason = dueEnd(record, now());
+    if (reason !== undefined) return void (await end(reason));
+    const isLive = line.heardAt(record) !== null;
+    line.closeDead();
+    store.save(record.goneAt === null && !isLive ? detachedRecord(record, now()) : record);
+    if (record.ticketsAt + limits.ticketRenewMs <= now()) await line.sendPlaced();
+    await report();
   }
 
   return {
     verbs: {
       open: async (input) => await inTurn(() => open(input)),
       view: () => {
-        const record = cell.read();
+        const record = store.read();
         return record ? view(record) : null;
       },
       isLive: () => {
-        const record = cell.read();
-        return record !== undefined && !record.ended && liveSocket(record) !== undefined;
+        const record = store.readRunning();
+        return record !== undefined && line.heardAt(record) !== null;
       },
       end: async (reason) => await end(reason),
       relayBack: async ({ placement, withinMs }) => {
-        const record = cell.read();
-        if (!record || record.ended || record.placement.relay !== placement.relay) return false;
-        if (JSON.stringify(record.placement) !== JSON.stringify({ ...record.placement, ...placement })) {
-          await announce(save(movedRecord(record, placement)));
-          return true;
-        }
-        const socket = liveSocket(record);
-        if (socket && attachmentOf(socket).placed)
-          send(socket, { type: "dial", relay: placement.relay, withinMs });
+        const record = store.readRunning();
+        if (record?.placement.relay !== placement.relay) return false;
+        if (record.placement.clientPort !== placement.clientPort) return true;
+        if (sameOffer(record, { ...record, placement })) line.sendDial(record, withinMs);
+        else await move(placement);
         return true;
       },
     },
     fetch: async (request) => {
-      const record = cell.read();
+      const record = store.read();
       if (!record) return problemResponse("not_found", "There is no such session");
       if (record.ended) return problemResponse("ended", `The session is over: ${record.ended.reason}`);
-      const older = ctx.sockets();
-      const { socket, response } = ctx.accept(request);
-      const attached = attachedRecord(record, now());
-      socket.serializeAttachment({
-        epoch: attached.epoch,
-        acceptedAt: now(),
-        placed: false,
-      } satisfies Attachment);
-      save(attached);
-      for (const one of older) {
-        send(one, { type: "replaced" });
-        one.close(4_001, "replaced");
-      }
-      await sendPlaced(socket);
+      const response = await line.accept(request, record);
       void report();
       return response;
     },
     message: async (socket, text) => {
       const signal = refuseSignal(socket, () => parseSignal(AgentSignal, text));
-      if (!signal || attachmentOf(socket).epoch !== cell.read()?.epoch) return;
+      const record = store.readRunning();
+      if (!signal || !record || !line.isRuling(socket, record)) return;
       switch (signal.type) {
         case "ping":
           return socket.send(pongText);
         case "renew":
-          return await sendPlaced(socket);
+          return await line.sendPlaced();
         case "refused":
-          return await inTurn(() => refused(socket, signal));
+          return await inTurn(() => refused(signal));
         case "bye":
           return void (await end("its agent stopped"));
       }
     },
     closed: async (socket) => {
-      const record = cell.read();
-      if (!record || record.ended || attachmentOf(socket).epoch !== record.epoch) return;
-      save(detachedRecord(record, now()));
+      const record = store.readRunning();
+      if (!record || !line.isRuling(socket, record)) return;
+      store.save(detachedRecord(record, now()));
       await report();
     },
     alarm: async () => {
-      const record = cell.read();
-      if (!record) return;
-      if (record.ended) {
-        await release();
-        if (cell.read()?.ended?.released && forgetAt(record) <= now()) await ctx.erase();
-        return;
-      }
-      await look(record);
+      const record = store.read();
+      if (!record?.ended) return record && (await look(record));
+      await release();
+      if (store.read()?.ended?.released && forgetAt(record) <= now()) await ctx.erase();
     },
   };
-
-  /** The regular look at a session: is it over, is its agent still there, are its tickets fresh, is it listed. */
-  async function look(record: SessionRecord): Promise<void> {
-    const reason = dueEnd(record, now());
-    if (reason !== undefined) return void (await end(reason));
-    const socket = liveSocket(record);
-    if (record.goneAt === null && !socket) {
-      for (const dead of ctx.sockets()) dead.close(4_002, "no heartbeat");
-      save(detachedRecord(record, now()));
-    } else save(record);
-    if (socket && record.ticketsAt + limits.ticketRenewMs <= now()) await sendPlaced(socket);
-    await report();
-  }
 }
 
-function attachmentOf(socket: ObjectSocket): Attachment {
-  return Attachment.parse(socket.deserializeAttachment());
-}
-
-function send(socket: ObjectSocket, signal: SessionSignal): void {
-  socket.send(JSON.stringify(signal));
-}
+const justEnded: Refusal = refuse("ended", "The session has just ended; try again");

@@ -120,7 +120,7 @@ export function forgetAt(record: SessionRecord): number {
   return (record.ticketsUntil + limits.ticketSkewSeconds) * 1_000;
 }
 
-/** A session whose agent must be asked for by `epoch` gets tickets that end with the session. */
+/** What the ruling agent's ticket says; no ticket outlives its session. */
 export function ticketFor(record: SessionRecord, now: number): Ticket {
   const { placement, policy } = record;
   const longest = Math.floor(now / 1_000) + limits.ticketSeconds;
@@ -137,14 +137,14 @@ export function ticketFor(record: SessionRecord, now: number): Ticket {
   };
 }
 
-/** The session as its owner sees it. */
+/** The session as its owner sees it; `heardAt` is when its agent was last heard, null when it is away. */
 export function viewOf(record: SessionRecord, heardAt: number | null): Session {
   const seenAt = Math.max(record.seenAt ?? 0, heardAt ?? 0);
   return {
     id: record.id,
     name: record.name,
     target: record.target,
-    state: record.ended ? "ended" : record.goneAt === null ? "live" : "waiting",
+    state: record.ended ? "ended" : heardAt === null ? "waiting" : "live",
     epoch: record.epoch,
     address: hostPort(record.placement.host, record.placement.clientPort),
     placements: [record.placement],

@@ -28,6 +28,9 @@ export interface HostSocket extends ObjectSocket {
 /** A peer that does not answer a close within this time is cut. */
 const closeMs = 1_000;
 
+/** Bytes that wait to be taken by the peer: room for all that a relay hears after a long absence. */
+const longestQueue = 4 * 1024 * 1024;
+
 export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSocket {
   const gone = Promise.withResolvers<void>();
   const queue: ((connection: WebSocket) => void)[] = [];
@@ -51,7 +54,7 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
 
   return {
     send: (text) => {
-      if (open) perform((ws) => ws.send(text));
+      if (open) perform((ws) => sendBounded(ws, text));
     },
     close: (code, reason) => {
       if (!open) return;
@@ -78,7 +81,7 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
         const text = messageText(data);
         if (text !== pingText) return onMessage(text);
         heard = Date.now();
-        ws.send(pongText);
+        sendBounded(ws, pongText);
       });
       // The close event follows; without a listener the error would end the process.
       ws.on("error", () => {});
@@ -89,6 +92,12 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
     terminate: () => connection?.terminate(),
     gone: gone.promise,
   };
+}
+
+/** A peer that does not read what it is sent, or asks faster than it reads, is cut. */
+function sendBounded(ws: WebSocket, text: string): void {
+  if (ws.bufferedAmount > longestQueue) ws.terminate();
+  else ws.send(text);
 }
 
 /** `ws` gives one Buffer, unless its `binaryType` is changed. */

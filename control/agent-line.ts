@@ -1,0 +1,116 @@
+import * as z from "zod";
+import { limits } from "../protocol/limits.ts";
+import type { SessionSignal } from "../protocol/signals.ts";
+import type { ObjectContext, ObjectSocket } from "./platform.ts";
+import type { Services } from "./services.ts";
+import type { SessionStore } from "./session-store.ts";
+import { attachedRecord, ticketFor } from "./sessions.ts";
+import type { SessionRecord } from "./sessions.ts";
+
+/** The control connection of a session's ruling agent. */
+export interface AgentLine {
+  /** Accepts a new agent's connection: the next epoch begins, older agents are told and closed. */
+  accept(request: Request, record: SessionRecord): Promise<Response>;
+  /** Whether a socket is the ruling agent's. */
+  isRuling(socket: ObjectSocket, record: SessionRecord): boolean;
+  /** When the ruling agent was last heard; null when it is away or silent for `limits.deadAfterMs`. */
+  heardAt(record: SessionRecord): number | null;
+  /** Signs new tickets and sends them to the ruling agent, if it is there. */
+  sendPlaced(): Promise<void>;
+  /** Asks the ruling agent to dial its relay, within a random part of `withinMs`. */
+  sendDial(record: SessionRecord, withinMs: number): void;
+  /** Tells every agent that the session is over, and closes. */
+  sendEnded(reason: string): void;
+  /** Closes connections whose heartbeat has stopped. */
+  closeDead(): void;
+}
+
+const Attachment = z.object({
+  epoch: z.number().int(),
+  acceptedAt: z.number(),
+  /** Has its first tickets: before these no other signal may come. */
+  placed: z.boolean(),
+});
+type Attachment = z.infer<typeof Attachment>;
+
+interface LineDeps {
+  readonly ctx: ObjectContext;
+  readonly services: Services;
+  readonly store: SessionStore;
+}
+
+export function createAgentLine({ ctx, services: { now, signer }, store }: LineDeps): AgentLine {
+  const lastHeard = (socket: ObjectSocket): number =>
+    Math.max(attachmentOf(socket).acceptedAt, ctx.heardAt(socket) ?? 0);
+  const ruling = (record: SessionRecord): ObjectSocket | undefined =>
+    ctx
+      .sockets()
+      .find(
+        (socket) =>
+          attachmentOf(socket).epoch === record.epoch && lastHeard(socket) + limits.deadAfterMs > now(),
+      );
+
+  async function sendPlaced(): Promise<void> {
+    const record = store.readRunning();
+    const socket = record && ruling(record);
+    if (!socket) return;
+    const ticket = ticketFor(record, now());
+    store.save({ ...record, ticketsAt: now(), ticketsUntil: Math.max(record.ticketsUntil, ticket.expires) });
+    const signed = await signer.sign(ticket);
+    // Whoever changed the session meanwhile sends its new state.
+    if (store.readRunning()?.revision !== record.revision || !ctx.sockets().includes(socket)) return;
+    const { id, name, epoch, placement } = record;
+    const placements = [{ ...placement, ticket: signed, ticketExpires: ticket.expires }];
+    send(socket, { type: "placed", session: id, name, epoch, placements });
+    socket.serializeAttachment({ ...attachmentOf(socket), placed: true } satisfies Attachment);
+  }
+
+  return {
+    accept: async (request, record) => {
+      const older = ctx.sockets();
+      const { socket, response } = ctx.accept(request);
+      const attached = attachedRecord(record, now());
+      socket.serializeAttachment({
+        epoch: attached.epoch,
+        acceptedAt: now(),
+        placed: false,
+      } satisfies Attachment);
+      store.save(attached);
+      for (const one of older) {
+        send(one, { type: "replaced" });
+        one.close(4_001, "replaced");
+      }
+      await sendPlaced();
+      return response;
+    },
+    isRuling: (socket, record) => attachmentOf(socket).epoch === record.epoch,
+    heardAt: (record) => {
+      const socket = ruling(record);
+      return socket ? lastHeard(socket) : null;
+    },
+    sendPlaced,
+    sendDial: (record, withinMs) => {
+      const socket = ruling(record);
+      if (socket && attachmentOf(socket).placed)
+        send(socket, { type: "dial", relay: record.placement.relay, withinMs });
+    },
+    sendEnded: (reason) => {
+      for (const socket of ctx.sockets()) {
+        send(socket, { type: "ended", reason });
+        socket.close(1_000, "ended");
+      }
+    },
+    closeDead: () => {
+      for (const socket of ctx.sockets())
+        if (lastHeard(socket) + limits.deadAfterMs <= now()) socket.close(4_002, "no heartbeat");
+    },
+  };
+}
+
+function attachmentOf(socket: ObjectSocket): Attachment {
+  return Attachment.parse(socket.deserializeAttachment());
+}
+
+function send(socket: ObjectSocket, signal: SessionSignal): void {
+  socket.send(JSON.stringify(signal));
+}

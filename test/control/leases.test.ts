@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { leasePort, releasePort } from "../../control/leases.ts";
+import type { LeaseRequest, PortEntry } from "../../control/leases.ts";
+import { limits } from "../../protocol/limits.ts";
+
+const range = { from: 20_000, to: 20_003 };
+
+/** The books of a relay whose clock stands still until it is moved. */
+function createBooks() {
+  const book = {
+    ports: new Map<string, PortEntry>(),
+    bySession: new Map<string, number>(),
+    byName: new Map<string, number>(),
+  };
+  let cursor = range.from;
+  let now = 1_000_000;
+  return {
+    book,
+    pass: (ms: number) => (now += ms),
+    /** The leased port, or the code of the refusal. */
+    lease: (session: string, request: Partial<LeaseRequest> = {}) => {
+      const outcome = leasePort(
+        book,
+        { session, owner: "a_admin", name: session, wanted: null, strict: false, ...request },
+        range,
+        cursor,
+        now,
+      );
+      if (!outcome.ok) return outcome.code;
+      cursor = outcome.value.cursor;
+      return outcome.value.port;
+    },
+    release: (session: string, next: "rest" | "avoid" = "rest") => releasePort(book, session, next, now),
+  };
+}
+
+test("ports are given in order from the first one, round and round", () => {
+  const { lease, release, pass } = createBooks();
+  assert.deepEqual([lease("a"), lease("b"), lease("c")], [20_000, 20_001, 20_002]);
+  release("a");
+  pass(limits.stickyMs);
+  assert.equal(lease("d"), 20_003, "a port just freed is the last to be given again");
+  assert.equal(lease("e"), 20_000);
+});
+
+test("a session that asks again keeps its port", () => {
+  const { lease } = createBooks();
+  assert.equal(lease("a"), 20_000);
+  assert.equal(lease("a"), 20_000);
+  assert.equal(lease("a", { wanted: 20_003 }), 20_000, "a wish does not move it");
+  assert.equal(lease("a", { wanted: 20_003, strict: true }), 20_003);
+  assert.equal(lease("b", { wanted: 20_000, strict: true }), "port_taken", "the old port rests");
+});
+
+test("a wanted port is given or refused; a mere wish falls back to the next free port", () => {
+  const { lease } = createBooks();
+  assert.equal(lease("a", { wanted: 20_002, strict: true }), 20_002);
+  assert.equal(lease("b", { wanted: 20_002, strict: true }), "port_taken");
+  assert.equal(lease("b", { wanted: 20_002 }), 20_000);
+  assert.equal(lease("c", { wanted: 20_004, strict: true }), "port_unavailable");
+  assert.equal(lease("c", { wanted: 20_004 }), 20_001);
+});
+
+test("a released port rests for the same owner and name, and for nobody else, for limits.stickyMs", () => {
+  const { lease, release, pass } = createBooks();
+  lease("a", { name: "box" });
+  lease("b");
+  release("a");
+  assert.equal(lease("c", { name: "box", owner: "a_other" }), 20_002, "another owner's box");
+  assert.equal(lease("d", { wanted: 20_000, strict: true }), "port_taken");
+  assert.equal(lease("e", { name: "box" }), 20_000);
+  release("e");
+  pass(limits.stickyMs - 1);
+  assert.equal(lease("f", { wanted: 20_000, strict: true }), "port_taken");
+  pass(1);
+  assert.equal(lease("f", { wanted: 20_000, strict: true }), 20_000);
+});
+
+test("a port on which the relay cannot listen is avoided for limits.stickyMs, by its own session too", () => {
+  const { lease, release, pass } = createBooks();
+  lease("a");
+  release("a", "avoid");
+  assert.equal(lease("a"), 20_001);
+  assert.equal(lease("b", { wanted: 20_000, strict: true }), "port_unavailable");
+  pass(limits.stickyMs);
+  assert.equal(lease("b", { wanted: 20_000, strict: true }), 20_000);
+});
+
+test("a relay is full when every port is leased, resting or avoided", () => {
+  const { lease, release } = createBooks();
+  for (const session of ["a", "b", "c", "d"]) lease(session);
+  assert.equal(lease("e"), "full");
+  release("a");
+  release("b", "avoid");
+  assert.equal(lease("e"), "full");
+  assert.equal(lease("a"), 20_000);
+});
+
+test("the books do not grow beyond the range, whoever comes and goes", () => {
+  const { book, lease, release, pass } = createBooks();
+  for (let round = 0; round < 100; round += 1) {
+    const session = `s${round}`;
+    assert.equal(typeof lease(session), "number");
+    release(session);
+    pass(limits.stickyMs);
+  }
+  assert.ok(
+    book.ports.size <= 4 && book.byName.size <= 4,
+    `${book.ports.size} ports, ${book.byName.size} names`,
+  );
+  assert.equal(book.bySession.size, 0);
+});
+
+test("releasing what a session does not hold changes nothing", () => {
+  const { book, lease, release } = createBooks();
+  release("nobody");
+  lease("a");
+  release("a");
+  release("a", "avoid");
+  assert.equal(book.ports.get("20000")?.kind, "resting");
+});
