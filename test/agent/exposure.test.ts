@@ -1,82 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
 import { test } from "node:test";
-import { createExposure } from "../../agent/exposure.ts";
-import type { Exposure, ExposureDeps, ExposureEvent } from "../../agent/exposure.ts";
-import { parseTarget } from "../../agent/target.ts";
-import { createLog, silentLog } from "../../net/log.ts";
-import { createPortablePump } from "../../net/portable-pump.ts";
+import { createLog } from "../../net/log.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { readToEnd } from "../fixtures/clients.ts";
 import { claimPorts } from "../fixtures/ports.ts";
 import { startLocalEcho, startLocalService } from "./local-service.ts";
 import { startStandInControl } from "./stand-in-control.ts";
-import type { StandInControl } from "./stand-in-control.ts";
 import { startStandInRelay } from "./stand-in-relay.ts";
-
-/** An exposure with its events in a list that can be waited for. */
-async function expose(
-  control: StandInControl,
-  targetPort: number,
-  options: Partial<ExposureDeps> = {},
-): Promise<
-  AsyncDisposable & {
-    exposure: Exposure;
-    events: ExposureEvent[];
-    saw: (type: ExposureEvent["type"]) => Promise<ExposureEvent>;
-  }
-> {
-  const events: ExposureEvent[] = [];
-  const waiters = new Set<() => void>();
-  const pump = createPortablePump();
-  const target = parseTarget(`127.0.0.1:${targetPort}`);
-  const exposure = await createExposure({
-    api: control.api,
-    request: { target: target.label, suggestedName: "desk" },
-    target,
-    pool: 2,
-    pump,
-    log: silentLog,
-    signal: new AbortController().signal,
-    onEvent: (event) => {
-      events.push(event);
-      for (const waiter of waiters) waiter();
-    },
-    ...options,
-  });
-  let read = 0;
-  return {
-    exposure,
-    events,
-    /** The next event of this type that was not seen yet. */
-    async saw(type) {
-      const { promise, resolve } = Promise.withResolvers<ExposureEvent>();
-      const look = (): void => {
-        const index = events.findIndex((event, at) => at >= read && event.type === type);
-        const event = events[index];
-        if (!event) return;
-        read = index + 1;
-        waiters.delete(look);
-        resolve(event);
-      };
-      waiters.add(look);
-      look();
-      return await promise;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await exposure[Symbol.asyncDispose]();
-      await pump[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** Bytes that come after a 101 head on a socket that plays the client, which is read from the 101 on. */
-async function finish(client: Socket, text: string): Promise<string> {
-  const ending = readToEnd(client);
-  client.end(text);
-  return (await ending).bytes.toString();
-}
+import { expose, finish } from "./watched-exposure.ts";
 
 test("is ready with the public address, keeps `pool` halves waiting, and dials the target only for a client", async () => {
   await using service = await startLocalEcho();

@@ -6,6 +6,8 @@ export interface LocalService extends AsyncDisposable {
   readonly port: number;
   /** Connections accepted so far, the agent's first check included. */
   accepted(): number;
+  /** Connections open now. */
+  live(): number;
   /** The next accepted connection that nobody has asked for yet. */
   connection(): Promise<Socket>;
 }
@@ -35,6 +37,7 @@ export async function startLocalService(
   return {
     port: listener.port,
     accepted: () => accepted,
+    live: () => sockets.size,
     connection: async () => queue.shift() ?? (await new Promise((resolve) => askers.push(resolve))),
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();

@@ -90,7 +90,7 @@ export async function startStandInControl(
     epoch += 1;
     connects += 1;
     socket.on("message", (data) => {
-      const signal = parseSignal(AgentSignal, String(data));
+      const signal = parseSignal(AgentSignal, (data as Buffer).toString());
       if (signal.type === "ping") return socket.send(pongText);
       said.push(signal);
       if (signal.type === "bye") send({ type: "ended", reason: "bye" });
