@@ -645,7 +645,7 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "e01147aca1b1d403c105f0314f445e56ed8392cd2c5326ce8801d6f206a13ebf",
+    sha256: "29b74c667108823698f30c2aae905a37fd0ec209c140eb7c78a3551f677114f0",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
@@ -714,20 +714,20 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   printf '%s\\r\\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \\
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
-  while read -r _ status reason <&3; do
+  while read -r _ code reason <&3; do
     client=
     while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
       case $line in [Rr]dv-[Cc]lient:*) client=\${line#*: } client=\${client%"$cr"} ;; esac
     done
-    case $status in
+    case $code in
       100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
       101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
       401) news="end the ticket has expired" ;;
       410) news="end the inviter has ended the session" ;;
       *)
-        news="lost $status \${reason%"$cr"}"
+        news="lost $code \${reason%"$cr"}"
         read -r body <&3
-        case $status$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
+        case $code$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
     esac
     break
   done

@@ -66,20 +66,20 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
-  while read -r _ status reason <&3; do
+  while read -r _ code reason <&3; do
     client=
     while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
       case $line in [Rr]dv-[Cc]lient:*) client=${line#*: } client=${client%"$cr"} ;; esac
     done
-    case $status in
+    case $code in
       100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
       101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
       401) news="end the ticket has expired" ;;
       410) news="end the inviter has ended the session" ;;
       *)
-        news="lost $status ${reason%"$cr"}"
+        news="lost $code ${reason%"$cr"}"
         read -r body <&3
-        case $status$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
+        case $code$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
     esac
     break
   done

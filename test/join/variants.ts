@@ -1,0 +1,61 @@
+import type { TestContext } from "node:test";
+import { skipWithoutPrograms } from "./programs.ts";
+import type { Programs } from "./programs.ts";
+
+/** One way to join, and what it is known to carry. */
+export interface Variant extends Programs {
+  readonly title: string;
+  /** What the script calls it. */
+  readonly method: string;
+  /** An answer that comes after the end of the question arrives whole. */
+  readonly halfClose: boolean;
+  /** A reset of one side is a reset for the other. */
+  readonly reset: boolean;
+}
+
+/** Every method once, and every shell at least once with a method that the shell itself drives. */
+export const variants: readonly Variant[] = [
+  { title: "node", method: "node", shell: "zsh", tool: { name: "node" }, halfClose: true, reset: true },
+  {
+    title: "python3",
+    method: "python3",
+    shell: "bash",
+    tool: { name: "python3" },
+    halfClose: true,
+    reset: true,
+  },
+  { title: "perl", method: "perl", shell: "busybox", tool: { name: "perl" }, halfClose: true, reset: true },
+  { title: "socat", method: "socat", shell: "dash", tool: { name: "socat" }, halfClose: true, reset: false },
+  { title: "ncat", method: "ncat", shell: "zsh", tool: { name: "ncat" }, halfClose: true, reset: false },
+  {
+    title: "nc (busybox)",
+    method: "nc",
+    shell: "busybox",
+    tool: { name: "nc", from: "busybox" },
+    halfClose: true,
+    reset: false,
+  },
+  {
+    title: "nc (OpenBSD)",
+    method: "nc",
+    shell: "dash",
+    tool: { name: "nc", from: "nc.openbsd" },
+    halfClose: false,
+    reset: false,
+  },
+  { title: "bash", method: "bash", shell: "bash", tool: { name: "bash" }, halfClose: false, reset: false },
+];
+
+/** Why the tests of all variants are skipped here, or false. */
+export const skipVariants = skipWithoutPrograms(
+  ...new Set(variants.flatMap(({ shell, tool }) => [shell, tool.from ?? tool.name, "curl"])),
+);
+
+/** One subtest a variant, all at once when the test is `concurrency: true`. */
+export async function eachVariant(t: TestContext, work: (variant: Variant) => Promise<void>): Promise<void> {
+  await Promise.all(
+    variants.map((variant) =>
+      t.test(`${variant.title}, under ${variant.shell}`, async () => await work(variant)),
+    ),
+  );
+}
