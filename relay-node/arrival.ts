@@ -1,4 +1,7 @@
+import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { hostPort } from "../protocol/api.ts";
+import { plainAddress } from "./addresses.ts";
 
 /** A connection that came to a session, before it is watched. */
 export interface Arrival {
@@ -13,4 +16,17 @@ export interface Arrival {
   readonly http: boolean;
   /** It wants to hear `100 Continue` when it waits. */
   readonly wantsContinue: boolean;
+}
+
+/** A connection on the shared port whose ticket was found good, or one on a session's port. */
+export type Connection = Pick<Arrival, "socket" | "head" | "wantsContinue">;
+
+/** Gives a connection its id. */
+export function arrivalOf(connection: Connection, http: boolean): Arrival {
+  return { ...connection, http, id: randomBytes(6).toString("hex"), address: addressOf(connection.socket) };
+}
+
+/** The peer as `ip:port`; a peer that has gone already has no address any more. */
+export function addressOf({ remoteAddress = "0.0.0.0", remotePort = 0 }: Socket): string {
+  return hostPort(plainAddress(remoteAddress), remotePort);
 }

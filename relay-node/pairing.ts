@@ -1,135 +1,12 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
+import type { LivePair, PairingEffect, PairingEvent, PairingState, Step } from "./pairing-state.ts";
 
 /**
- * The rules by which the halves and clients of one session meet, without any I/O: `step(state, event)` gives the
- * next state and the effects to carry out in order. A client's id is also the id of the pair it becomes part of.
+ * The rules by which the halves and clients of one session meet, without any I/O: gives the next state, and the effects
+ * to carry out in order. Events about things that are no longer there change nothing.
  */
-export interface PairingState {
-  readonly epoch: number;
-  /** Expiry of the newest ticket seen, in seconds; between tickets of one epoch the later one has the later policy. */
-  readonly expires: number;
-  readonly once: boolean;
-  readonly pairsLimit: number;
-  /** The session's own port; null when it has none. */
-  readonly port: number | null;
-  readonly listening: "no" | "opening" | "yes";
-  readonly halves: readonly WaitingHalf[];
-  /** Waiting clients, the one that waits longest first. */
-  readonly clients: readonly string[];
-  readonly pairs: readonly LivePair[];
-  /** Why nothing new is taken. */
-  readonly over: "ended" | "draining" | undefined;
-  /** Nobody is here, and the port is kept for a while. */
-  readonly resting: boolean;
-}
-
-interface WaitingHalf {
-  readonly id: string;
-  readonly epoch: number;
-  /** Told that it waits; before that the session's port is not open yet. */
-  readonly accepted: boolean;
-}
-
-interface LivePair {
-  readonly id: string;
-  readonly half: string;
-  /** `telling`: the 101 is on its way to the half, and the client may still be lost or be given another half. */
-  readonly stage: "telling" | "joined";
-  readonly clientGone: boolean;
-}
-
-export type PairingEvent =
-  | {
-      readonly type: "half_arrived";
-      readonly half: string;
-      readonly epoch: number;
-      readonly expires: number;
-      readonly port: number | null;
-      readonly once: boolean;
-      readonly pairs: number;
-    }
-  /** The half closed, or said something before its turn. */
-  | { readonly type: "half_gone"; readonly half: string; readonly outcome: "gone" | "protocol_error" }
-  | { readonly type: "client_arrived"; readonly client: string }
-  | { readonly type: "client_gone"; readonly client: string }
-  /** The client waited as long as a client may. */
-  | { readonly type: "client_waited"; readonly client: string }
-  /** The half's 101 is with the kernel … */
-  | { readonly type: "told"; readonly pair: string }
-  /** … or could not be sent, because the half has gone. */
-  | { readonly type: "untold"; readonly pair: string }
-  | { readonly type: "pair_closed"; readonly pair: string }
-  | { readonly type: "port_opened"; readonly port: number }
-  | { readonly type: "port_failed"; readonly port: number }
-  /** The control plane ended the session: everything stops now. */
-  | { readonly type: "end" }
-  /** The relay takes nothing new; living pairs go on. */
-  | { readonly type: "drain" }
-  /** The relay stops now. */
-  | { readonly type: "cut" }
-  /** The port was kept long enough. */
-  | { readonly type: "rested" };
-
-export type PairingEffect =
-  | { readonly type: "open_port"; readonly port: number }
-  | { readonly type: "close_port"; readonly port: number }
-  /** Tell the half that it waits. */
-  | { readonly type: "accept_half"; readonly half: string }
-  | {
-      readonly type: "end_half";
-      readonly half: string;
-      readonly outcome: HalfOutcome;
-      readonly code: ErrorCode;
-    }
-  | {
-      readonly type: "end_client";
-      readonly client: string;
-      readonly outcome: HalfOutcome;
-      readonly code: ErrorCode;
-    }
-  /** Send the half its 101; answered by `told` or `untold`. */
-  | { readonly type: "tell_half"; readonly pair: string; readonly half: string; readonly demand: number }
-  /** Give both to the pump; answered by `pair_closed`. */
-  | { readonly type: "join"; readonly pair: string; readonly half: string }
-  /** Reset a half that was told of a client who has gone; answered by nothing, the pair is over. */
-  | {
-      readonly type: "drop_pair";
-      readonly pair: string;
-      readonly half: string;
-      readonly outcome: "reset_by_client" | "cut";
-    }
-  /** Cut a pair in the pump; answered by `pair_closed`. */
-  | { readonly type: "cut_pair"; readonly pair: string }
-  | { readonly type: "start_rest" }
-  | { readonly type: "stop_rest" }
-  /** The session may be used no more: refuse its tickets while they live. */
-  | { readonly type: "remember_ended" }
-  /** Nothing is left of the session. */
-  | { readonly type: "forget" };
-
-export interface Step {
-  readonly state: PairingState;
-  readonly effects: readonly PairingEffect[];
-}
-
-/** A session of which nothing is known yet. */
-export const emptyPairing: PairingState = {
-  epoch: 0,
-  expires: 0,
-  once: false,
-  pairsLimit: limits.pairsPerSession,
-  port: null,
-  listening: "no",
-  halves: [],
-  clients: [],
-  pairs: [],
-  over: undefined,
-  resting: false,
-};
-
-/** One step of a session; events about things that are no longer there change nothing. */
 export function step(before: PairingState, event: PairingEvent): Step {
   const effects: PairingEffect[] = [];
   const acted = act(before, event, effects);
@@ -275,7 +152,7 @@ function told(state: PairingState, id: string, effects: PairingEffect[]): Pairin
 function untold(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
   const pair = state.pairs.find((one) => one.id === id && one.stage === "telling");
   if (!pair) return state;
-  effects.push({ type: "end_half", half: pair.half, outcome: "gone", code: "unreachable" });
+  effects.push({ type: "end_untold", pair: id, half: pair.half });
   const next = {
     ...state,
     pairs: state.pairs.filter((one) => one !== pair),

@@ -6,13 +6,14 @@ import { limits } from "../protocol/limits.ts";
 import { version } from "../protocol/version.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { createControlLink } from "./control-link.ts";
-import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
+import { connectionBudget, descriptorLimit } from "./descriptors.ts";
 import { createLoadMeter } from "./load-meter.ts";
 import { createLogBudget } from "./log-budget.ts";
 import { createMetricsRecorder } from "./metrics.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import { formatMetrics } from "./metrics-text.ts";
 import { openRelayMemory } from "./relay-memory.ts";
+import { createRelayReport } from "./relay-report.ts";
 import { createSessions } from "./sessions.ts";
 import { openSharedPort } from "./shared-port.ts";
 import type { HalfRequest } from "./shared-port.ts";
@@ -92,6 +93,15 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     await sessions.empty();
   });
 
+  const report = createRelayReport({
+    metrics,
+    sessions,
+    budget,
+    meter,
+    pump: pump.kind,
+    maxDescriptors: limit,
+  });
+
   const shared = stack.use(
     await openSharedPort({
       host: options.listenHost,
@@ -105,7 +115,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         if (draining) throw new RdvError("draining");
         if (!memory.jwks()) throw new RdvError("unreachable", "Not welcomed by the control plane yet");
       },
-      metricsText: () => formatMetrics(id, version, readMetrics()),
+      metricsText: () => formatMetrics(id, version, report.metrics()),
     }),
   );
 
@@ -113,27 +123,6 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     const ticket = await gate.check(token);
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
-  }
-
-  function readMetrics(): RelayMetrics {
-    const { halves, clients, pairs, sessions: known } = sessions.counts();
-    return {
-      ...metrics.counters(),
-      sessions: known,
-      halvesWaiting: halves,
-      clientsWaiting: clients,
-      pairs,
-      dropped: budget.dropped,
-      pump: pump.kind,
-      lagMs: meter.lagMs(),
-      descriptors: openDescriptors() ?? budget.inUse,
-      maxDescriptors: limit,
-    };
-  }
-
-  function load() {
-    const { bytes, pairs, sessions: known, descriptors, maxDescriptors } = readMetrics();
-    return { pairs, sessions: known, descriptors, maxDescriptors, ...meter.read(bytes.aToB + bytes.bToA) };
   }
 
   const cached = memory.jwks();
@@ -150,7 +139,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         ports: options.ports,
         version,
       },
-      load,
+      load: () => report.load(),
       onKeys(jwks) {
         memory.setJwks(jwks);
         gate.setKeys(jwks);
@@ -171,7 +160,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     id,
     sharedPort: shared.port,
     ready: cached ? Promise.resolve() : link.welcomed,
-    metrics: readMetrics,
+    metrics: () => report.metrics(),
     async drain(withinMs = limits.drainMs) {
       draining = true;
       sessions.drain();

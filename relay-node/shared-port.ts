@@ -4,9 +4,11 @@ import type { AddressInfo, Socket } from "node:net";
 import { listenError } from "../net/listen.ts";
 import type { Linger } from "../net/linger.ts";
 import { RdvError, errorRules, toProblem } from "../protocol/errors.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import { halfPaths, upgradeToken } from "../protocol/handshake.ts";
 import type { HalfKind } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
+import type { HalfOutcome } from "../protocol/outcomes.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";
@@ -98,9 +100,14 @@ async function receiveHalf(
     await onHalf({ kind, token: tokenOf(request), socket, head, wantsContinue });
   } catch (error) {
     const reason = error instanceof RdvError ? error : new RdvError("internal", undefined, { cause: error });
-    metrics.unpaired(kind ?? "client", reason.code === "bad_request" ? "protocol_error" : "refused");
+    metrics.unpaired(kind ?? "client", outcomeOf(reason.code));
     refuse(socket, reason, { linger, metrics });
   }
+}
+
+function outcomeOf(code: ErrorCode): HalfOutcome {
+  if (code === "bad_request") return "protocol_error";
+  return code === "ended" || code === "draining" ? code : "refused";
 }
 
 function kindOf(request: IncomingMessage): HalfKind {

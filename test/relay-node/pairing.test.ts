@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { limits } from "../../protocol/limits.ts";
-import { emptyPairing, step } from "../../relay-node/pairing.ts";
-import type { PairingEffect, PairingEvent, PairingState } from "../../relay-node/pairing.ts";
+import { emptyPairing } from "../../relay-node/pairing-state.ts";
+import type { PairingEffect, PairingEvent, PairingState } from "../../relay-node/pairing-state.ts";
+import { step } from "../../relay-node/pairing.ts";
 
 test("the first half opens the port, and waits once the port is open", () => {
   const session = start();
@@ -167,7 +168,7 @@ test("once: a half that was lost before its 101 does not use up the session", ()
   session.send({ type: "port_opened", port: 20_000 });
   session.send(came("c1"));
   assert.deepEqual(session.send({ type: "untold", pair: "c1" }), [
-    { type: "end_half", half: "h2", outcome: "gone", code: "unreachable" },
+    { type: "end_untold", pair: "c1", half: "h2" },
     { type: "tell_half", pair: "c1", half: "h1", demand: 0 },
   ]);
 });
@@ -224,7 +225,6 @@ function runRandomly(seed: number): void {
   const where = `seed ${seed}`;
   const halves = new Map<string, "waiting" | "left" | "told" | "ended">();
   const clients = new Map<string, "waiting" | "left" | "told" | "joined" | "ended">();
-  const told = new Map<string, string>();
   const answers: PairingEvent[] = [];
   const once = random() < 0.1;
   const pairs = 1 + Math.floor(random() * 4);
@@ -244,16 +244,22 @@ function runRandomly(seed: number): void {
         assert.equal(halves.get(effect.half), "waiting", `${where}: a half that waits`);
         assert.equal(clients.get(effect.pair), "waiting", `${where}: a client that waits`);
         halves.set(effect.half, "told");
-        told.set(effect.half, effect.pair);
         clients.set(effect.pair, "told");
         answers.push({ type: random() < 0.8 ? "told" : "untold", pair: effect.pair });
         return;
       case "end_half":
         assert.notEqual(halves.get(effect.half), "ended", `${where}: a half ends once`);
+        assert.notEqual(
+          halves.get(effect.half),
+          "told",
+          `${where}: a half that is told is not among the waiting`,
+        );
         halves.set(effect.half, "ended");
-        // The client of a half that was told in vain waits again.
-        if (told.has(effect.half)) clients.set(told.get(effect.half) ?? "", "waiting");
-        told.delete(effect.half);
+        return;
+      case "end_untold":
+        assert.equal(halves.get(effect.half), "told", `${where}: only a half that was told is untold`);
+        halves.set(effect.half, "ended");
+        clients.set(effect.pair, "waiting");
         return;
       case "end_client":
         assert(
@@ -265,7 +271,6 @@ function runRandomly(seed: number): void {
       case "join":
         assert.equal(clients.get(effect.pair), "told", where);
         clients.set(effect.pair, "joined");
-        told.delete(effect.half);
         halves.set(effect.half, "ended");
         return;
       case "drop_pair":

@@ -1,0 +1,33 @@
+import type { Socket } from "node:net";
+import { isLoopback, sourceOf } from "./addresses.ts";
+import { addressOf, arrivalOf } from "./arrival.ts";
+import type { RelaySession, SessionDeps } from "./session.ts";
+import { createSourceRate } from "./source-rate.ts";
+
+type ClientDoorDeps = Pick<SessionDeps, "budget" | "metrics" | "note" | "linger" | "now">;
+
+/** Lets a plain client into its session, or turns it away. */
+export type ClientDoor = (socket: Socket, id: string, session: RelaySession) => void;
+
+/** Makes the door through which the plain clients of all sessions of a relay come. */
+export function createClientDoor({ budget, metrics, note, linger, now }: ClientDoorDeps): ClientDoor {
+  const mayConnect = createSourceRate({ now });
+
+  function refusal(ip: string, id: string, session: RelaySession): "not_allowed" | "too_many" | undefined {
+    if (!session.allows(ip)) return "not_allowed";
+    return isLoopback(ip) || mayConnect(`${id} ${sourceOf(ip)}`) ? undefined : "too_many";
+  }
+
+  return (socket, id, session) => {
+    if (!budget.admit(socket)) return void socket.resetAndDestroy();
+    metrics.accepted("session");
+    const ip = socket.remoteAddress;
+    const outcome = ip === undefined ? "gone" : refusal(ip, id, session);
+    if (!outcome)
+      return session.clientArrived(arrivalOf({ socket, head: Buffer.alloc(0), wantsContinue: false }, false));
+    metrics.unpaired("client", outcome);
+    if (outcome === "gone") return void socket.destroy();
+    note("relay: client not served", { session: id, outcome, peer: addressOf(socket) });
+    linger.close(socket);
+  };
+}
