@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stat, readdir } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { dial, readToEnd, servedWithin } from "../fixtures/clients.ts";
@@ -73,15 +73,19 @@ test("what cannot be done ends with 1 and one line that says why", async (t) => 
   });
 });
 
-test("the owner's key lies where only this user can read it", async () => {
+test("the state directory, and every file in it that holds a secret, is for this user alone", async () => {
   await using up = await startUp();
   const folder = up.place.stateDir;
-  const names = await readdir(folder, { recursive: true });
-  for (const name of names) {
-    const { mode } = await stat(join(folder, name));
-    assert.equal(mode & 0o077, 0, `${name} can be read by others`);
+  const isPrivate = async (path: string): Promise<boolean> => ((await stat(path)).mode & 0o077) === 0;
+  assert.ok(await isPrivate(folder));
+  const secrets = [];
+  for (const name of await readdir(folder)) {
+    const content = await readFile(join(folder, name), "latin1");
+    if (!content.includes(up.token) && !content.includes('"d":')) continue; // `d` is the private part of a JWK (RFC 8037).
+    secrets.push(name);
+    assert.ok(await isPrivate(join(folder, name)), `${name} can be read by others`);
   }
-  assert.ok(names.includes("credentials.json"));
+  assert.ok(secrets.includes("credentials.json") && secrets.length > 1, secrets.join(", "));
 });
 
 test("without --json the output of `rdv expose` is the line to use next", async () => {

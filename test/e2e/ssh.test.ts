@@ -37,6 +37,7 @@ test("real OpenSSH through rdv", { skip: skipWithout("sshd", "ssh", "scp", "ssh-
     shell.stdin.write("typed into cat\n");
     await shell.says("typed into cat\r\ntyped into cat");
     shell.stdin.write("\u0003");
+    await shell.says("^C"); // The terminal throws away what was typed before it handled Ctrl-C.
     shell.stdin.end("echo alive-$((2 + 2)); exit 7\n");
     const { code } = await within(10_000, shell.exited, () => "the interactive shell's end");
     assert.match(shell.output().stdout, /alive-4/);
