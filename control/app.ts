@@ -27,8 +27,9 @@ export function createApp(deps: AppDeps): Hono {
   addSocketRoutes(app, deps);
   app.use(async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value);
-    if (!c.res.headers.has("x-request-id")) c.res.headers.set("x-request-id", newRequestId());
+    const defaults = { ...securityHeaders, "x-request-id": newRequestId() };
+    for (const [name, value] of Object.entries(defaults))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.use(async (_c, next) => {
