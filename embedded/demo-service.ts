@@ -10,7 +10,9 @@ export interface DemoService extends AsyncDisposable {
 export async function createDemoService(): Promise<DemoService> {
   const server = createServer((_request, response) => {
     response.writeHead(200, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" });
-    response.end("It works: this page came through the relay, from a service that nothing can dial from outside.\n");
+    response.end(
+      "It works: this page came through the relay, from a service that nothing can dial from outside.\n",
+    );
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);

@@ -4,7 +4,8 @@ import { networkInterfaces } from "node:os";
 export function publicHostFor(listenHost: string): string {
   if (listenHost !== "0.0.0.0" && listenHost !== "::") return listenHost;
   for (const addresses of Object.values(networkInterfaces()))
-    for (const address of addresses ?? []) if (!address.internal && address.family === "IPv4") return address.address;
+    for (const address of addresses ?? [])
+      if (!address.internal && address.family === "IPv4") return address.address;
   return "127.0.0.1";
 }
 

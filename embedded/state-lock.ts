@@ -11,7 +11,9 @@ export function lockState(stateDir: string): Disposable {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new RdvError("failed", `cannot use ${stateDir} as state directory: ${(cause as Error).message}`, { cause }); // fs throws Errors
+    throw new RdvError("failed", `cannot use ${stateDir} as state directory: ${(cause as Error).message}`, {
+      cause,
+    }); // fs throws Errors
   }
   const database = new DatabaseSync(join(stateDir, "lock.db"), { timeout: 0 });
   try {
@@ -19,7 +21,11 @@ export function lockState(stateDir: string): Disposable {
   } catch (cause) {
     database.close();
     if (!isBusy(cause)) throw cause;
-    throw new RdvError("state_locked", `another rdv uses ${stateDir}: stop it, or give --state-dir another directory`, { cause });
+    throw new RdvError(
+      "state_locked",
+      `another rdv uses ${stateDir}: stop it, or give --state-dir another directory`,
+      { cause },
+    );
   }
   return { [Symbol.dispose]: () => database.close() };
 }

@@ -50,7 +50,10 @@ export async function createUp(options: UpOptions): Promise<Up> {
       host,
       port: options.controlPort,
       stateDir,
-      env: { RDV_SIGNING_KEY: JSON.stringify(signingKey), RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex") },
+      env: {
+        RDV_SIGNING_KEY: JSON.stringify(signingKey),
+        RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
+      },
       log,
     }),
   );
