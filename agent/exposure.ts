@@ -14,7 +14,8 @@ import { createPresence } from "./presence.ts";
 import type { PresenceEvent } from "./presence.ts";
 import { createSessionLink } from "./session-link.ts";
 import type { AgentApi } from "./session-link.ts";
-import { createTargetWatch, probeTarget } from "./target-watch.ts";
+import { createTargetDial } from "./target-dial.ts";
+import { createTargetWatch } from "./target-watch.ts";
 import type { Target } from "./target.ts";
 
 export interface ExposureDeps {
@@ -78,9 +79,9 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const once = deps.request.once ?? false;
   const done = Promise.withResolvers<ExposureEnd>();
   const stopProbe = new AbortController();
-  const watch = createTargetWatch(deps.target.label, targetAdvice, log);
+  const dial = createTargetDial(deps.target, createTargetWatch(deps.target.label, targetAdvice, log));
   const presence = createPresence(tell);
-  const pairs = createLivePairs({ target: deps.target, watch, pump: deps.pump, onEvent: tell });
+  const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell });
   const addresses = new Map<string, string>();
   let taken = false;
   let ending: ExposureEnd | undefined;
@@ -120,7 +121,8 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     onFatal: (error) => end("ended", { type: "ended", reason: error.message }),
   });
   const renewal = setInterval(() => link.send({ type: "renew" }), deps.renewMs ?? limits.ticketRenewMs);
-  const probe = probeTarget(deps.target, watch, stopProbe.signal);
+  // A wrong port is noticed before the first client comes.
+  const probe = dial(stopProbe.signal).then((socket) => socket?.destroy());
   const onAbort = (): void => void close();
   deps.signal.addEventListener("abort", onAbort, { once: true });
   if (deps.signal.aborted) onAbort();

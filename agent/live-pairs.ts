@@ -4,8 +4,7 @@ import type { Pump } from "../net/pump.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import { servePair } from "./serve-pair.ts";
-import type { TargetWatch } from "./target-watch.ts";
-import type { Target } from "./target.ts";
+import type { TargetDial } from "./target-dial.ts";
 
 export type PairEvent =
   | { readonly type: "paired"; readonly session: string; readonly pair: string; readonly client: string }
@@ -21,8 +20,8 @@ export type PairEvent =
     };
 
 interface LivePairsDeps {
-  readonly target: Target;
-  readonly watch: TargetWatch;
+  /** Opens a connection to the service. */
+  readonly dial: TargetDial;
   readonly pump: Pump;
   readonly onEvent: (event: PairEvent) => void;
 }

@@ -1,15 +1,12 @@
 import type { Socket } from "node:net";
-import { dialTcp } from "../net/dial.ts";
 import type { Pump, PumpOutcome, PumpReport } from "../net/pump.ts";
-import { RdvError } from "../protocol/errors.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import { readEarly } from "./early.ts";
-import type { TargetWatch } from "./target-watch.ts";
-import type { Target } from "./target.ts";
+import type { TargetDial } from "./target-dial.ts";
 
 interface PairDeps {
-  readonly target: Target;
-  readonly watch: TargetWatch;
+  /** Opens a connection to the service. */
+  readonly dial: TargetDial;
   readonly pump: Pump;
   /** Cuts the pair. */
   readonly signal: AbortSignal;
@@ -25,7 +22,7 @@ export interface PairEnd {
 /** Serves one client that has come: dials the target, only now, and joins the two. Never rejects for a peer's fault. */
 export async function servePair(client: Socket, first: Buffer, deps: PairDeps): Promise<PairEnd> {
   const early = readEarly(client, first);
-  const service = await dialTarget(deps, early.gone);
+  const service = await deps.dial(AbortSignal.any([deps.signal, early.gone]));
   if (service === undefined) {
     client.resetAndDestroy();
     return { outcome: whyNotServed(early.gone, deps.signal), bytesIn: 0, bytesOut: 0 };
@@ -40,26 +37,6 @@ export async function servePair(client: Socket, first: Buffer, deps: PairDeps): 
   const report = await joined.done;
   deps.signal.removeEventListener("abort", cut);
   return pairEnd(report);
-}
-
-/** A connection to the target; undefined when it refuses, the client has gone or the pair is cut. */
-async function dialTarget(
-  { target, watch, signal }: PairDeps,
-  gone: AbortSignal,
-): Promise<Socket | undefined> {
-  try {
-    const service = await dialTcp({
-      host: target.host,
-      port: target.port,
-      signal: AbortSignal.any([signal, gone]),
-    });
-    watch.answered();
-    return service;
-  } catch (error) {
-    if (error instanceof RdvError) watch.refused(error);
-    else if (!signal.aborted && !gone.aborted) throw error;
-    return undefined;
-  }
 }
 
 function whyNotServed(gone: AbortSignal, cut: AbortSignal): PairOutcome {

@@ -1,7 +1,5 @@
-import { dialTcp } from "../net/dial.ts";
 import type { Log } from "../net/log.ts";
-import { RdvError } from "../protocol/errors.ts";
-import type { Target } from "./target.ts";
+import type { RdvError } from "../protocol/errors.ts";
 
 /** Tells the operator once when an address stops answering, and once when it answers again; not for every client. */
 export interface TargetWatch {
@@ -22,16 +20,4 @@ export function createTargetWatch(label: string, advice: string, log: Log): Targ
       down = true;
     },
   };
-}
-
-/** Dials the target once and hangs up, so that a wrong port is noticed before the first client. Never rejects. */
-export async function probeTarget(target: Target, watch: TargetWatch, signal: AbortSignal): Promise<void> {
-  try {
-    const socket = await dialTcp({ host: target.host, port: target.port, signal });
-    socket.destroy();
-    watch.answered();
-  } catch (error) {
-    if (error instanceof RdvError) watch.refused(error);
-    else if (!signal.aborted) throw error;
-  }
 }

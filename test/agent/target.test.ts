@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseBridgeAddress } from "../../agent/bridge/address.ts";
 import { parseTarget } from "../../agent/target.ts";
+import { createTargetDial } from "../../agent/target-dial.ts";
+import { listenTcp } from "../../net/listen.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { claimPorts } from "../fixtures/ports.ts";
 
 test("a target is a port, a known name, host:port or [v6]:port", () => {
   const cases: readonly (readonly [string, string, number, string, string | undefined])[] = [
@@ -99,4 +102,33 @@ test("what is no bridge address is refused, and the text says what is wrong with
       (error) => error instanceof RdvError && error.code === "usage" && says.test(error.message),
       text,
     );
+});
+
+test("localhost is dialled where it answered last, and looked up again when that place falls silent", async () => {
+  await using block = await claimPorts();
+  const target = parseTarget(String(block.port(0)));
+  const refusals: string[] = [];
+  const dial = createTargetDial(target, {
+    answered: () => {},
+    refused: (error) => refusals.push(error.message),
+  });
+  const { signal } = new AbortController();
+  const peerOf = async (): Promise<string | undefined> => {
+    const socket = await dial(signal);
+    const address = socket?.remoteAddress;
+    socket?.destroy();
+    return address;
+  };
+  const listen = async (host: string) =>
+    await listenTcp({ host, port: block.port(0), onConnection: (socket) => socket.destroy() });
+  assert.equal(await peerOf(), undefined);
+  assert.equal(refusals.length, 1);
+  await using first = await listen("127.0.0.1");
+  assert.equal(await peerOf(), "127.0.0.1");
+  assert.equal(await peerOf(), "127.0.0.1");
+  await first[Symbol.asyncDispose]();
+  assert.equal(await peerOf(), undefined);
+  await using _second = await listen("127.0.0.1");
+  assert.equal(await peerOf(), "127.0.0.1");
+  assert.equal(refusals.length, 2);
 });
