@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { createNetwork } from "../fixtures/network.ts";
+import type { Machine, Network, Router } from "../fixtures/network.ts";
+import { startRdv } from "../fixtures/rdv.ts";
+import type { Rdv } from "../fixtures/rdv.ts";
+import { startSshd } from "../fixtures/sshd.ts";
+import type { Sshd } from "../fixtures/sshd.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
+
+/** An internet with a control plane and its relay on one machine, a client behind a NAT, and an agent's machine. */
+export interface Scene extends AsyncDisposable {
+  readonly network: Network;
+  /** Runs `rdv up`. */
+  readonly server: Machine;
+  readonly client: Machine;
+  /** Runs sshd; `rdv expose` is for the test to start. */
+  readonly agent: Machine;
+  /** The routers that hide the agent, the outermost first. */
+  readonly routers: readonly Router[];
+  readonly sshd: Sshd;
+  readonly control: string;
+  readonly token: string;
+  /** A directory for files and for the state of more commands. */
+  readonly folder: string;
+}
+
+/** Builds the scene; `hide` puts the routers between the internet and the agent, by default one NAT. */
+export async function openScene(
+  hide: (internet: Router) => Promise<readonly Router[]> = oneNat,
+): Promise<Scene> {
+  await using held = new AsyncDisposableStack();
+  const folder = held.use(await createTempDir()).path;
+  const network = held.use(await createNetwork());
+  const { internet } = network;
+  const routers = await hide(internet);
+  const agent = await (routers.at(-1) ?? internet).host();
+  const server = await internet.host();
+  const client = await (await internet.nat()).host();
+  const sshd = held.use(await startSshd({ prefix: agent.prefix, host: "0.0.0.0" }));
+  const upOptions = { prefix: server.prefix, stateDir: join(folder, "up") };
+  const up = held.use(startRdv(["up", "--host", server.address], upOptions));
+  const { control = "", token = "" } = await up.event("ready", { command: "up" });
+  const stack = held.move();
+  const dispose = async (): Promise<void> => await stack.disposeAsync();
+  return {
+    network,
+    server,
+    client,
+    agent,
+    routers,
+    sshd,
+    control,
+    token,
+    folder,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** Exposes the agent's sshd; gives the command and the address that clients dial. */
+export async function exposeSshd(
+  { agent, sshd, control, token, folder }: Scene,
+  ...more: readonly string[]
+): Promise<AsyncDisposable & { readonly rdv: Rdv; readonly host: string; readonly port: number }> {
+  await using held = new AsyncDisposableStack();
+  const args = ["expose", String(sshd.port), "--control", control, ...more];
+  const options = { prefix: agent.prefix, stateDir: join(folder, "agent"), env: { RDV_TOKEN: token } };
+  const rdv = held.use(startRdv(args, options));
+  const { address = "" } = await rdv.event("ready", { command: "expose" });
+  const [host = "", port] = address.split(":");
+  assert.ok(host !== "" && Number(port) > 0, `an address to dial, not "${address}"`);
+  const stack = held.move();
+  return { rdv, host, port: Number(port), [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
+}
+
+async function oneNat(internet: Router): Promise<readonly Router[]> {
+  return [await internet.nat()];
+}
