@@ -94,7 +94,9 @@ for (const [what, status, type, body, expected] of [
   });
 
 test("a server that speaks no HTTP is unreachable", async () => {
-  await using server = await listen(createTcpServer((socket) => void socket.resume().end("SSH-2.0-OpenSSH_9.2\r\n")));
+  await using server = await listen(
+    createTcpServer((socket) => void socket.resume().end("SSH-2.0-OpenSSH_9.2\r\n")),
+  );
   assert.equal((await failure(createApi({ url: server.url }).health())).code, "unreachable");
 });
 

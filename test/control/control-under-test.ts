@@ -20,6 +20,9 @@ export type StartControl = (secrets: ControlSecrets) => Promise<ControlUnderTest
 
 export const adminToken = "rdv_admin_0123456789abcdefghij";
 
+/** A key of another account, `a_bob`. */
+export const bobToken = "rdv_bob_0123456789abcdefghij";
+
 /** Fresh secrets of a control plane whose administrator has `adminToken`. */
 export async function createSecrets(): Promise<Required<ControlSecrets>> {
   const { privateKey } = await generateKeyPair("EdDSA", { extractable: true });

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { CreateSession, Session } from "../../../protocol/api.ts";
+import { createApi } from "../../../protocol/client.ts";
+import type { Api } from "../../../protocol/client.ts";
+import { RdvError } from "../../../protocol/errors.ts";
+import type { ErrorCode } from "../../../protocol/errors.ts";
+import type { LinkSignal, RelaySignal, SessionSignal } from "../../../protocol/signals.ts";
+import { until } from "../../fixtures/within.ts";
+import type { ControlUnderTest } from "../control-under-test.ts";
+import { adminToken } from "../control-under-test.ts";
+import type { Peer } from "../peers.ts";
+import { connectAgent, startRelay } from "../peers.ts";
+
+/** The control plane under test, and what every test needs around it. */
+export interface Rig {
+  url(): string;
+  /** The administrator's client. */
+  api(): Api;
+  restart(): Promise<void>;
+  /** A fresh region with one relay, so that tests do not share ports. */
+  newRelay(hello?: Partial<Extract<RelaySignal, { type: "hello" }>>): Promise<TestRelay>;
+  agentOf(session: Session): Promise<Peer<SessionSignal>>;
+}
+
+interface TestRelay {
+  readonly id: string;
+  readonly region: string;
+  readonly link: Peer<LinkSignal>;
+  /** Creates a session in the relay's region. */
+  create(request?: Partial<CreateSession>): Promise<Session>;
+}
+
+export const target = "localhost:22";
+/** What takes longer than this never comes, in milliseconds. */
+const patience = 10_000;
+
+export function createRig(control: () => ControlUnderTest): Rig {
+  const url = (): string => control().url();
+  const api = (): Api => createApi({ url: url(), token: adminToken });
+  let regions = 0;
+  return {
+    url,
+    api,
+    restart: async () => await control().restart(),
+    newRelay: async (hello = {}) => {
+      regions += 1;
+      const region = `region-${regions}`;
+      const id = `r_${String(regions).padStart(8, "0")}`;
+      const link = await startRelay(url(), id, adminToken, { region, ...hello });
+      const create = async (request: Partial<CreateSession> = {}): Promise<Session> =>
+        await eventually(
+          async () => await api().createSession({ target, region, name: `${region}-s`, ...request }),
+          "no_relay",
+        );
+      return { id, region, link, create };
+    },
+    agentOf: async (session) => await connectAgent(url(), session.id, adminToken),
+  };
+}
+
+/** Asks until the control plane shows what is expected of it. */
+export async function shows<T>(check: () => Promise<T | false | undefined>): Promise<T> {
+  return await until(patience, "the control plane shows it", async () => (await check()) || undefined);
+}
+
+/** The call is refused with this code. */
+export async function refuses(call: Promise<unknown>, code: ErrorCode): Promise<void> {
+  await assert.rejects(call, (error) => error instanceof RdvError && error.code === code);
+}
+
+/** Repeats a call while it is refused with `code`: a relay's hello reaches its region a moment after the welcome. */
+async function eventually<T>(call: () => Promise<T>, code: ErrorCode): Promise<T> {
+  return await until(patience, "a relay is there", async () => {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof RdvError && error.code === code) return undefined;
+      throw error;
+    }
+  });
+}
