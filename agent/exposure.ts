@@ -7,6 +7,7 @@ import type { PairedHead } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
+import { abortable } from "./abortable.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import { createPools } from "./pools.ts";
@@ -68,7 +69,7 @@ export interface Exposure extends AsyncDisposable {
 /** Makes the target reachable. Throws what the control plane says when it does not give a session. */
 export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
   deps.signal.throwIfAborted();
-  const session = await deps.api.createSession(deps.request);
+  const session = await abortable(deps.api.createSession(deps.request), deps.signal);
   return startExposure(session, deps);
 }
 
@@ -102,6 +103,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     },
     onStop: (relay, reason) => {
       if (reason === "replaced") return end("replaced", { type: "replaced" });
+      log.info("the relay says that the session has ended", { relay });
       // The control plane decides: it sends `ended`, unless the agent was away so long that it must create it again.
       if (!link.connected) presence.away(relay, "the relay says that the session has ended");
       link.dialNow();

@@ -3,6 +3,7 @@ import type { Backoff } from "../net/backoff.ts";
 import type { CreateSession, Session } from "../protocol/api.ts";
 import { RdvError, errorRules } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
+import { abortable } from "./abortable.ts";
 
 interface ReopenDeps {
   readonly createSession: (request: CreateSession) => Promise<Session>;
@@ -24,7 +25,7 @@ export async function reopenSession(
   let wish = again(request, old, deps.now());
   for (;;) {
     try {
-      return await deps.createSession(wish);
+      return await abortable(deps.createSession(wish), deps.signal);
     } catch (error) {
       deps.signal.throwIfAborted();
       if (!(error instanceof RdvError)) throw error;

@@ -373,3 +373,14 @@ test("the control plane's refusal to create a session is thrown", async () => {
   control.createErrors.push(new RdvError("port_taken"));
   await assert.rejects(expose(control, 1), (error: RdvError) => error.code === "port_taken");
 });
+
+test("an agent that is stopped while the control plane hangs does not wait for it", async () => {
+  const stop = new AbortController();
+  const api = {
+    createSession: async () => await new Promise<never>(() => {}),
+    agentSocket: () => ({ url: "http://127.0.0.1:1/", token: "x" }),
+  };
+  const starting = expose({ api }, 1, { signal: stop.signal });
+  stop.abort();
+  await assert.rejects(starting, { name: "AbortError" });
+});

@@ -5,7 +5,8 @@ import { createControlHost } from "../../embedded/host/control-host.ts";
 import type { ControlHost } from "../../embedded/host/control-host.ts";
 import { loadSecrets } from "../../embedded/secrets.ts";
 import { silentLog } from "../../net/log.ts";
-import { createPortablePump } from "../../net/portable-pump.ts";
+import { createPump } from "../../net/create-pump.ts";
+import type { Pump } from "../../net/pump.ts";
 import { createApi } from "../../protocol/client.ts";
 import type { Api } from "../../protocol/client.ts";
 import { loadRelayId } from "../../relay-node/relay-id.ts";
@@ -17,6 +18,8 @@ import { createTempDir } from "../fixtures/temp-dir.ts";
 /** A real control plane and a real relay in this process, which can be stopped and started one by one. */
 export interface Place extends AsyncDisposable {
   readonly api: Api;
+  /** The best pump of this machine, of the relay and for agents. */
+  readonly pump: Pump;
   readonly control: ControlHost;
   readonly relay: RelayNode;
   stopControl(): Promise<void>;
@@ -37,7 +40,7 @@ export async function startPlace(): Promise<Place> {
     RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
   };
   const id = await loadRelayId(stateDir);
-  const pump = stack.use(createPortablePump());
+  const pump = stack.use(await createPump({ choice: "auto", threads: 1, log: silentLog }));
   const openControl = async (): Promise<ControlHost> =>
     await createControlHost({ host: "127.0.0.1", port: ports.port(0), stateDir, env, log: silentLog });
   const openRelay = async (): Promise<RelayNode> => {
@@ -60,6 +63,7 @@ export async function startPlace(): Promise<Place> {
   let relay = await openRelay();
   return {
     api: createApi({ url: control.url, token: ownerToken }),
+    pump,
     get control() {
       return control;
     },

@@ -3,12 +3,13 @@ import { createExposure } from "../../agent/exposure.ts";
 import type { Exposure, ExposureDeps, ExposureEvent } from "../../agent/exposure.ts";
 import { parseTarget } from "../../agent/target.ts";
 import { silentLog } from "../../net/log.ts";
+import type { Pump } from "../../net/pump.ts";
 import { createPortablePump } from "../../net/portable-pump.ts";
 import { readToEnd } from "../fixtures/clients.ts";
 
 /** An exposure with its events in a list that can be waited for. */
 export async function expose(
-  control: { readonly api: ExposureDeps["api"] },
+  control: { readonly api: ExposureDeps["api"]; readonly pump?: Pump },
   targetPort: number,
   options: Partial<ExposureDeps> = {},
 ): Promise<
@@ -20,7 +21,8 @@ export async function expose(
 > {
   const events: ExposureEvent[] = [];
   const waiters = new Set<() => void>();
-  const pump = createPortablePump();
+  await using own = new AsyncDisposableStack();
+  const pump = control.pump ?? own.use(createPortablePump());
   const target = parseTarget(`127.0.0.1:${targetPort}`);
   const exposure = await createExposure({
     api: control.api,
@@ -36,6 +38,7 @@ export async function expose(
     },
     ...options,
   });
+  const owned = own.move();
   let read = 0;
   return {
     exposure,
@@ -57,7 +60,7 @@ export async function expose(
     },
     [Symbol.asyncDispose]: async () => {
       await exposure[Symbol.asyncDispose]();
-      await pump[Symbol.asyncDispose]();
+      await owned.disposeAsync();
     },
   };
 }
