@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { createDisposalStack } from "../net/disposal-stack.ts";
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
 import { hostPort } from "../protocol/api.ts";
@@ -41,7 +42,7 @@ export interface Up extends AsyncDisposable {
  * Throws `state_locked` when another process has the directory and `port_in_use` when a port is taken.
  */
 export async function createUp(options: UpOptions): Promise<Up> {
-  await using stack = new AsyncDisposableStack();
+  await using stack = createDisposalStack();
   const { host, stateDir, log } = options;
   stack.use(lockState(stateDir));
   const { signingKey, ownerToken } = loadSecrets(stateDir);
@@ -81,6 +82,6 @@ export async function createUp(options: UpOptions): Promise<Up> {
     ownControl,
     relay: hostPort(publicHost, relay.sharedPort),
     token: ownerToken,
-    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
 }

@@ -1,3 +1,4 @@
+import { createDisposalStack } from "../net/disposal-stack.ts";
 import { createLinger } from "../net/linger.ts";
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
@@ -64,7 +65,7 @@ export interface RelayNode extends AsyncDisposable {
 /** Starts a relay. Throws `port_in_use` when the shared port is taken. */
 export async function createRelayNode(options: RelayNodeOptions): Promise<RelayNode> {
   const { id, log, pump, now = Date.now } = options;
-  await using stack = new AsyncDisposableStack();
+  await using stack = createDisposalStack();
   const memory = await openRelayMemory(options.stateDir, log, now);
   stack.defer(async () => memory.saved());
   const metrics = createMetricsRecorder();
@@ -168,6 +169,6 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
       await sessions.empty();
       clearTimeout(timer);
     },
-    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { createDisposalStack } from "../net/disposal-stack.ts";
 import { createLinger } from "../net/linger.ts";
 import { listenTcp } from "../net/listen.ts";
 import type { TcpListener } from "../net/listen.ts";
@@ -69,7 +70,7 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
   let arrivals = 0;
   let pairs = 0;
 
-  await using stack = new AsyncDisposableStack();
+  await using stack = createDisposalStack();
   stack.defer(done.resolve);
   const linger = stack.use(createLinger());
   stack.defer(cutAll);
@@ -160,7 +161,7 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
   const owned = stack.move();
   const dispose = async (): Promise<void> => {
     options.signal.removeEventListener("abort", onAbort);
-    await owned.disposeAsync();
+    await owned[Symbol.asyncDispose]();
   };
   const onAbort = (): void => void dispose();
   options.signal.addEventListener("abort", onAbort, { once: true });

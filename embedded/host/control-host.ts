@@ -11,6 +11,7 @@ import { createRelayObject } from "../../control/relay-object.ts";
 import type { ControlEnv, Services } from "../../control/services.ts";
 import { createServices } from "../../control/services.ts";
 import { createSessionObject } from "../../control/session-object.ts";
+import { createDisposalStack } from "../../net/disposal-stack.ts";
 import type { Log } from "../../net/log.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { RdvError } from "../../protocol/errors.ts";
@@ -56,7 +57,7 @@ export async function createControlHost({
   log,
 }: ControlHostOptions): Promise<ControlHost> {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  await using cleanup = new AsyncDisposableStack();
+  await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
   const upgrades = createUpgrades({ fetch: async (request) => await app.fetch(request), log });
   const common = { services: () => services, database, alarms: () => alarms, adopt: upgrades.adopt, log };
@@ -108,7 +109,7 @@ export async function createControlHost({
   return {
     url: `http://${hostPort(host, bound)}`,
     port: bound,
-    [Symbol.asyncDispose]: async () => await stop.disposeAsync(),
+    [Symbol.asyncDispose]: async () => await stop[Symbol.asyncDispose](),
   };
 }
 
