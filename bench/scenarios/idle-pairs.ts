@@ -2,6 +2,7 @@ import type { Addresses, Context, Running, Sample, Scenario } from "../model.ts"
 import { descriptorCount, memoryBytes, withDescendants } from "../process-usage.ts";
 
 const settleMs = 400;
+const warmUpConnections = 2_000;
 
 /** What thousands of open, silent connections cost in user space, from a fresh start. */
 export const idlePairs: Scenario = {
@@ -17,9 +18,7 @@ export const idlePairs: Scenario = {
 async function measure(context: Context, fresh: Running, pairs: number): Promise<Sample[]> {
   const { load, sleep } = context;
   const addresses = await fresh.addresses(pairs);
-  await open(context, addresses, Math.min(pairs, 50));
-  await load.client.run({ type: "release" });
-  await load.quiet();
+  await warmUp(context, addresses, Math.min(pairs, warmUpConnections));
   await sleep(settleMs);
   const before = look(fresh);
   try {
@@ -30,6 +29,20 @@ async function measure(context: Context, fresh: Running, pairs: number): Promise
     await load.client.run({ type: "release" });
     await load.quiet();
   }
+}
+
+/** A program that has worked before has its code compiled and its heap grown; what a pair adds is then the pair's. */
+async function warmUp({ load }: Context, addresses: Addresses, count: number): Promise<void> {
+  await load.client.run({
+    type: "open",
+    addresses,
+    count,
+    concurrency: 32,
+    pauseMs: 0,
+    maxMs: 5_000,
+    keep: false,
+  });
+  await load.quiet();
 }
 
 async function open({ load }: Context, addresses: Addresses, count: number): Promise<void> {

@@ -1,0 +1,66 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { drawChart } from "./chart.ts";
+import { checkFigures } from "./figures.ts";
+import { startLoad } from "./load/load.ts";
+import { describeMachine } from "./machine.ts";
+import { kinds } from "./model.ts";
+import type { Peer, Probe } from "./model.ts";
+import { choose } from "./options.ts";
+import type { BenchOptions } from "./options.ts";
+import { describeRun, formatFigures, formatPeers } from "./report.ts";
+import { createResults } from "./results.ts";
+import { runPlan } from "./run-plan.ts";
+import type { Plan } from "./run-plan.ts";
+import { allScenarios } from "./scenarios/all-scenarios.ts";
+import { formatTables } from "./table.ts";
+
+type Probed = readonly (readonly [Peer, Probe])[];
+
+/** Measures what the options choose with the peers that are installed, prints the tables and writes the files. */
+export async function measureAll(
+  peers: readonly Peer[],
+  options: BenchOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const begun = new Date();
+  const chosen = choose(peers, ({ name }) => name, options.only);
+  const probed = await Promise.all(chosen.map(async (peer) => [peer, await peer.probe()] as const));
+  const plan = planFrom(options, probed);
+  const results = createResults();
+  const progress = (line: string): void => {
+    const seconds = ((Date.now() - begun.getTime()) / 1000).toFixed(0);
+    process.stderr.write(`${seconds.padStart(4)} s  ${line}\n`);
+  };
+  {
+    await using load = await startLoad();
+    await runPlan(plan, { load, results, progress, signal });
+  }
+  const series = results.series();
+  const machine = describeMachine();
+  const figures = checkFigures(series);
+  const problems = results.problems();
+  const headline = describeRun({ ...plan, begun, ended: new Date(), machine });
+  process.stdout.write(
+    `${headline}\n\n${formatPeers(probed)}\n${formatTables(series)}\n${formatFigures(figures)}`,
+  );
+  for (const problem of problems) process.stdout.write(`problem: ${problem}\n`);
+  if (options.out === "") return;
+  const versions = probed.map(([{ name }, probe]) => ({ name, ...probe }));
+  const { rounds, quick } = plan;
+  const record = { begun, machine, rounds, quick, peers: versions, figures, problems, series };
+  await mkdir(options.out, { recursive: true });
+  await writeFile(join(options.out, "latest.json"), `${JSON.stringify(record, null, 1)}\n`);
+  await writeFile(join(options.out, "chart.svg"), drawChart(series, headline));
+  progress(`wrote latest.json and chart.svg into ${options.out}`);
+}
+
+function planFrom({ only, rounds, quick }: BenchOptions, probed: Probed): Plan {
+  return {
+    kinds: choose(kinds, (kind) => kind, only),
+    peers: probed.filter(([, { installed }]) => installed).map(([peer]) => peer),
+    scenarios: choose(allScenarios, ({ name }) => name, only),
+    rounds,
+    quick,
+  };
+}
