@@ -262,7 +262,7 @@ for (const by of ["relay", "control plane"] as const) {
     assert.equal(await finish(living, "last words"), "last words");
     assert.equal(await run.exposure.done, "replaced");
     assert.equal(relay.opened(), opened);
-    await control.connected(1);
+    assert.equal(control.connects(), 1);
     assert.equal(control.said.length, 0, "no bye: the session is the newer agent's");
   });
 }
@@ -302,17 +302,6 @@ test("a session that the control plane has forgotten is created again, with its 
   control.createErrors.push(new RdvError("internal"), new RdvError("port_taken"));
   control.refuse("not_found");
   control.drop();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const create = control.api.createSession;
-  Object.assign(control.api, {
-    createSession: async (request: Parameters<typeof create>[0]) => {
-      const session = await create(request);
-      control.refuse(undefined);
-      resolve();
-      return session;
-    },
-  });
-  await promise;
   const ready = await run.saw("ready");
   assert.equal(ready.type === "ready" && ready.session, "s_00000000000000000004");
   assert.deepEqual(
@@ -383,4 +372,21 @@ test("an agent that is stopped while the control plane hangs does not wait for i
   const starting = expose({ api }, 1, { signal: stop.signal });
   stop.abort();
   await assert.rejects(starting, { name: "AbortError" });
+});
+
+test("an agent that is replaced while it serves its only client does not take the session back", async () => {
+  await using service = await startLocalEcho();
+  await using relay = await startStandInRelay();
+  await using control = await startStandInControl(relay.port);
+  await using run = await expose(control, service.port, {
+    request: { target: "x", once: true },
+    random: () => 0,
+  });
+  const client = (await relay.take()).pair();
+  await run.saw("paired");
+  control.send({ type: "replaced" });
+  await control.empty();
+  assert.equal(await finish(client, "only me"), "only me");
+  assert.equal(await run.exposure.done, "once");
+  assert.equal(control.connects(), 1);
 });

@@ -24,12 +24,16 @@ export interface StandInControl extends AsyncDisposable {
   send(signal: SessionSignal): void;
   /** Changes where the session is, and tells the agent. */
   place(change: Partial<TicketedPlacement>, epoch?: number): void;
-  /** Answers the next upgrades with this error; undefined lets them in. */
-  refuse(code: ErrorCode | undefined): void;
+  /** Answers upgrades with this error until a session is created. */
+  refuse(code: ErrorCode): void;
   /** Cuts the present connections. */
   drop(): void;
+  /** Connections that agents have made. */
+  connects(): number;
   /** Resolves when an agent has connected so many times in all. */
   connected(times: number): Promise<void>;
+  /** Resolves when no agent is connected. */
+  empty(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -96,6 +100,8 @@ export async function startStandInControl(
       if (signal.type === "bye") send({ type: "ended", reason: "bye" });
       changed();
     });
+    // The server takes a closed socket out of its list in a listener of its own.
+    socket.once("close", () => setImmediate(changed));
     socket.send(JSON.stringify(placed()));
     changed();
   }
@@ -126,6 +132,8 @@ export async function startStandInControl(
       const error = createErrors.shift();
       changed();
       if (error) throw error;
+      epoch = 0;
+      refusal = undefined;
       id = `s_${String(created.length).padStart(20, "0")}`;
       return sessionOf(id, request, placement);
     },
@@ -155,7 +163,9 @@ export async function startStandInControl(
     drop: () => {
       for (const socket of sockets.clients) socket.terminate();
     },
+    connects: () => connects,
     connected: async (times) => void (await when(() => (connects >= times ? true : undefined))),
+    empty: async () => void (await when(() => (sockets.clients.size === 0 ? true : undefined))),
     stop,
     [Symbol.asyncDispose]: stop,
   };
