@@ -59,8 +59,10 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   let failure = new Error("the worker thread ended by itself");
 
   const worker = new Worker(workerFile, { workerData: orders, name: "rdv-pump", resourceLimits });
-  worker.unref();
-  worker.once("message", () => started.resolve());
+  worker.once("message", () => {
+    started.resolve();
+    restIfIdle();
+  });
   worker.on("message", settleEndings);
   worker.once("error", (error) => {
     failure = error instanceof Error ? error : new Error(String(error));
@@ -80,7 +82,10 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
     add,
     started: started.promise,
     stop() {
-      if (!stopping && alive) order(command.stop);
+      if (!stopping && alive) {
+        worker.ref();
+        order(command.stop);
+      }
       stopping = true;
       return exited.promise;
     },
@@ -146,8 +151,13 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   function settle(slot: number, outcome: PumpReport["outcome"]): void {
     const resolve = living.get(slot);
     living.delete(slot);
-    if (living.size === 0) worker.unref();
+    restIfIdle();
     resolve?.({ outcome, ...counts(slot) });
+  }
+
+  /** An idle thread does not keep the process alive; one that starts or stops does, because somebody waits for it. */
+  function restIfIdle(): void {
+    if (living.size === 0 && !stopping) worker.unref();
   }
 
   function onExit(): void {
