@@ -33,10 +33,10 @@ export interface ObjectContext {
   heardAt(socket: ObjectSocket): number | null;
 }
 
-/** Verbs that other objects and the app call; arguments and results are copied (structured clone). */
-export type Verbs = Readonly<Record<string, (input: never) => unknown>>;
-
-/** One object: its verbs, and what it does when the platform wakes it. */
+/**
+ * One object: its verbs, and what it does when the platform wakes it. Verbs are functions of one argument that
+ * other objects and the app call; arguments and results are copied (structured clone).
+ */
 export interface DurableModule<V> {
   readonly verbs: V;
   fetch?(request: Request): Promise<Response>;

@@ -51,7 +51,7 @@ export function durableClass<V extends object>(
   for (const verb of verbs) {
     Object.defineProperty(Shell.prototype, verb, {
       value(this: Shell, input: never) {
-        // `verbs` are the keys of V, whose values are functions of one argument (platform.ts, Verbs).
+        // `verbs` are the keys of V, whose values are functions of one argument (platform.ts).
         return (this.object.verbs[verb] as (input: never) => unknown)(input);
       },
     });

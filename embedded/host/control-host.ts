@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
-import type { Server } from "node:http";
+import type { Server, ServerOptions } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
@@ -123,17 +123,17 @@ async function runAlarm(
 
 function createHttpServer(fetch: (request: Request) => Promise<Response>): Server {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
-  const timeouts = {
+  const options: ServerOptions = {
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.requestMs,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.keepAliveMs,
+    // Some clients offer h2c on every request (RFC 9110 section 7.8 lets a server ignore that); Node before 24.9 cannot.
+    shouldUpgradeCallback: (incoming) => incoming.headers.upgrade?.toLowerCase() === "websocket",
   };
-  const server = createServer(
-    { ...timeouts, noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs },
-    (incoming, outgoing) => {
-      void listener(incoming, outgoing);
-    },
-  );
+  const server = createServer(options, (incoming, outgoing) => void listener(incoming, outgoing));
   server.maxConnections = maxConnections;
   return server;
 }

@@ -3,7 +3,7 @@ import { RdvError } from "../../protocol/errors.ts";
 import type { SyncKv } from "../../control/platform.ts";
 
 /** An alarm of one object. */
-export interface StoredAlarm {
+interface StoredAlarm {
   readonly object: string;
   /** Milliseconds since 1970. */
   readonly at: number;

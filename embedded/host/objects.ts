@@ -26,6 +26,7 @@ interface ObjectClassDeps<V> {
   /** Takes the socket of an upgrade request; see upgrades.ts. */
   readonly adopt: (request: Request, socket: HostSocket) => Response;
   readonly log: Log;
+  readonly now?: () => number;
 }
 
 interface LiveObject<V> {
@@ -39,7 +40,7 @@ interface LiveObject<V> {
 const idleMs = 30_000;
 
 export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): ObjectClass<V> {
-  const { className, create, services, log } = deps;
+  const { className, create, services, log, now = Date.now } = deps;
   const objects = new Map<string, LiveObject<V>>();
 
   function wake(name: string): LiveObject<V> {
@@ -54,7 +55,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
       };
       objects.set(name, (object = live));
     }
-    object.usedAt = Date.now();
+    object.usedAt = now();
     return object;
   }
 
@@ -68,7 +69,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
       return await work;
     } finally {
       object.work.delete(work);
-      object.usedAt = Date.now();
+      object.usedAt = now();
     }
   }
 
@@ -143,7 +144,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
     sockets: () => [...objects.values()].flatMap((object) => [...object.sockets]),
     evictIdle: () => {
       for (const [name, object] of objects)
-        if (object.sockets.size === 0 && object.work.size === 0 && object.usedAt + idleMs < Date.now())
+        if (object.sockets.size === 0 && object.work.size === 0 && object.usedAt + idleMs < now())
           objects.delete(name);
     },
     settled: async () => {

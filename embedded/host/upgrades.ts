@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { problemResponse } from "../../control/problems.ts";
 import type { Log } from "../../net/log.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -31,6 +32,8 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
 
   async function handle(incoming: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     const request = toRequest(incoming);
+    if (!request)
+      return await refuse(connection, problemResponse("bad_request", "The request's target is not a path"));
     const response = await fetch(request);
     const socket = adopted.get(request);
     if (!socket) return await refuse(connection, response);
@@ -56,11 +59,14 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
   };
 }
 
-function toRequest(incoming: IncomingMessage): Request {
+/** The request in the app's terms; undefined when its target is no path. */
+function toRequest(incoming: IncomingMessage): Request | undefined {
+  const url = URL.parse(incoming.url ?? "/", "http://control.invalid");
+  if (!url) return undefined;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct))
     for (const value of values ?? []) headers.append(name, value);
-  return new Request(new URL(incoming.url ?? "/", "http://control.invalid"), { headers });
+  return new Request(url, { method: incoming.method ?? "GET", headers });
 }
 
 /** Writes an ordinary answer to a connection that wanted to be upgraded, and ends it. */

@@ -8,6 +8,7 @@ import { openDatabase } from "../../embedded/host/database.ts";
 import { silentLog } from "../../net/log.ts";
 import { createApi } from "../../protocol/client.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { dial, readToEnd } from "../fixtures/clients.ts";
 import { startProcess } from "../fixtures/processes.ts";
 import type { Running } from "../fixtures/processes.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
@@ -94,6 +95,52 @@ test("a host that is disposed of lets its peers go as going away, within 2 s, an
   assert.ok(performance.now() - began < 2_000);
   assert.equal((await link.closed).code, 1_001);
   await until(5_000, "the resources are gone", () => (openResources() <= before ? true : undefined));
+});
+
+test("upgrades that are no WebSocket requests are answered and ended, and the host goes on", async () => {
+  await using folder = await createTempDir();
+  const env = await createSecrets();
+  await using control = await createControlHost({
+    host,
+    port: 0,
+    stateDir: folder.path,
+    env,
+    log: silentLog,
+  });
+  const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+  for (const [head, status] of [
+    [`GET http://[ HTTP/1.1\r\nHost: x\r\n${upgrade}`, 400],
+    [`GET /healthz HTTP/1.1\r\nHost: x\r\n${upgrade}`, 200],
+    [`GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer nobody\r\n`, 401],
+    [
+      `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n`,
+      400,
+    ],
+    [`PUT /healthz HTTP/1.1\r\nHost: x\r\n${upgrade}`, 404],
+  ] as const) {
+    const socket = await dial(control.port);
+    socket.write(`${head}\r\n`);
+    const { bytes } = await readToEnd(socket);
+    socket.destroy();
+    assert.match(bytes.toString(), new RegExp(`^HTTP/1.1 ${status} `), head);
+  }
+  const h2c = "Connection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 2\r\n";
+  const ordinary = await dial(control.port);
+  ordinary.write(
+    `POST /v1/sessions HTTP/1.1\r\nHost: x\r\n${h2c}Authorization: Bearer ${adminToken}\r\n\r\n{}`,
+  );
+  assert.match(
+    (await readToEnd(ordinary)).bytes.toString(),
+    /^HTTP\/1.1 400 [^]*target: /,
+    "an upgrade to something else is ignored",
+  );
+  ordinary.destroy();
+  const gone = await dial(control.port);
+  gone.write(
+    `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n\r\n`,
+  );
+  gone.resetAndDestroy();
+  assert.deepEqual(await createApi({ url: control.url }).health(), { status: "ok" });
 });
 
 test("an alarm that fails is tried again, one that was set while it ran is kept, overdue ones wait after a start", async () => {

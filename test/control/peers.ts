@@ -80,8 +80,8 @@ async function connectPeer<T>(schema: z.ZodType<T>, url: string, token: string):
   const ws = new WebSocket(url.replace("http", "ws"), { headers: { authorization: `Bearer ${token}` } });
   const arrived: T[] = [];
   const waiting: PromiseWithResolvers<T>[] = [];
-  ws.on("message", (data) => {
-    const message = schema.parse(JSON.parse(String(data)));
+  ws.on("message", (data: Buffer) => {
+    const message = schema.parse(JSON.parse(data.toString()));
     const waiter = waiting.shift();
     if (waiter) waiter.resolve(message);
     else arrived.push(message);

@@ -1,12 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 import type { Namespace } from "../../control/platform.ts";
 import { describeControlPlane } from "./contract.ts";
-import { sha256 } from "./control-under-test.ts";
+import { createRig } from "./contract/rig.ts";
+import type { ControlSecrets, ControlUnderTest } from "./control-under-test.ts";
+import { createSecrets, sha256 } from "./control-under-test.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-describeControlPlane("workerd", async (secrets) => {
+interface WorkerdControl extends ControlUnderTest {
+  /** Drops an object from memory, its sockets stay open; the platform does so when an object is idle. */
+  hibernate(className: string, name: string): Promise<void>;
+}
+
+describeControlPlane("workerd", startWorkerd);
+
+test(
+  "on workerd objects that slept with open sockets know their agent and their relay",
+  { timeout: 60_000 },
+  async () => {
+    await using control = await startWorkerd(await createSecrets());
+    const rig = createRig(() => control);
+    await using relay = await rig.newRelay();
+    const session = await relay.create();
+    await using agent = await rig.agentOf(session);
+    await agent.next();
+    await control.hibernate("SESSIONS", `a_admin/${session.id}`);
+    await control.hibernate("RELAYS", relay.id);
+    agent.send('{"type":"ping"}');
+    assert.deepEqual(await agent.next(), { type: "pong" });
+    assert.equal((await rig.api().getSession(session.id)).state, "live");
+    agent.send('{"type":"renew"}');
+    const placed = await agent.next();
+    assert.ok(placed.type === "placed" && placed.epoch === 1);
+    await control.hibernate("SESSIONS", `a_admin/${session.id}`);
+    await rig.api().endSession(session.id);
+    assert.equal((await agent.next()).type, "ended");
+    assert.equal((await relay.link.next()).type, "end");
+  },
+);
+
+async function startWorkerd(secrets: ControlSecrets): Promise<WorkerdControl> {
   const harness = createTestHarness({
     root,
     workers: [{ configPath: "wrangler.toml", secrets: { ...secrets } }],
@@ -24,6 +60,8 @@ describeControlPlane("workerd", async (secrets) => {
       const accounts = env.ACCOUNTS as Namespace<{ addKey: (hash: string) => void }>;
       await accounts.getByName(account).addKey(sha256(token));
     },
+    hibernate: async (className, name) =>
+      await harness.getWorker().evictDurableObject(className, { name, webSockets: "hibernate" }),
     [Symbol.asyncDispose]: async () => await harness.close(),
   };
-});
+}

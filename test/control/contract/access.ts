@@ -48,8 +48,8 @@ export function describeAccess(rig: Rig): void {
     }
 
     test("another account finds nothing of a session, whatever it knows", async () => {
-      const { id, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, create } = relay;
       const session = await create({ name: "secret" });
       const bob = createApi({ url: rig.url(), token: bobToken });
       assert.deepEqual(await bob.listSessions(), []);

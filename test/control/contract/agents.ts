@@ -11,8 +11,8 @@ import type { Rig } from "./rig.ts";
 export function describeAgents(rig: Rig): void {
   describe("agents", () => {
     test("an agent is placed with a ticket that the published keys verify for that relay alone", async () => {
-      const { id, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, create } = relay;
       const session = await create({ allow: ["192.0.2.0/24"], once: true, pairs: 2 });
       await using agent = await rig.agentOf(session);
       const placed = await agent.next();
@@ -49,8 +49,8 @@ export function describeAgents(rig: Rig): void {
     });
 
     test("a newer agent replaces the older one, which is told and closed", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { create } = relay;
       const session = await create();
       await using older = await rig.agentOf(session);
       await older.next();
@@ -70,8 +70,8 @@ export function describeAgents(rig: Rig): void {
     });
 
     test("an agent that vanished leaves the session waiting; it comes back to the same port with the next epoch", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { create } = relay;
       const session = await create();
       const lost = await rig.agentOf(session);
       await lost.next();
@@ -88,8 +88,8 @@ export function describeAgents(rig: Rig): void {
     });
 
     test("bye ends the session: the relay is told, the name is free, the port rests for the same name", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { link, create } = relay;
       const session = await create({ name: "short" });
       await using agent = await rig.agentOf(session);
       const placed = await agent.next();
@@ -124,8 +124,8 @@ export function describeAgents(rig: Rig): void {
       ],
     ] as const) {
       test(`${what} closes the connection that sent it, and nothing else`, async () => {
-        const { link, create } = await rig.newRelay();
-        await using _link = link;
+        await using relay = await rig.newRelay();
+        const { link, create } = relay;
         const session = await create();
         await using agent = await rig.agentOf(session);
         await agent.next();

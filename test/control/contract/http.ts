@@ -5,7 +5,7 @@ import { Problem } from "../../../protocol/errors.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { adminToken } from "../control-under-test.ts";
 import { refusedUpgrade } from "../peers.ts";
-import { refuses, target } from "./rig.ts";
+import { refuses } from "./rig.ts";
 import type { Rig } from "./rig.ts";
 
 /** Answers that need no session: public routes, malformed requests, routes that do not exist. */
@@ -67,7 +67,7 @@ export function describeHttp(rig: Rig): void {
           method: "POST",
           body,
           headers: { authorization: `Bearer ${adminToken}` },
-          ...{ duplex: "half" },
+          duplex: "half",
         });
         assert.equal(response.status, 413);
         assert.equal(Problem.parse(await response.json()).code, "too_large");
@@ -105,8 +105,8 @@ export function describeHttp(rig: Rig): void {
     });
 
     test("a plain request to a WebSocket's address is told to upgrade", async () => {
-      const { id, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, create } = relay;
       const session = await create();
       for (const path of [`/v1/sessions/${session.id}/agent`, `/v1/relays/${id}/link`]) {
         const response = await fetch(rig.url() + path, {

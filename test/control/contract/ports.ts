@@ -9,8 +9,8 @@ import type { Rig } from "./rig.ts";
 export function describePorts(rig: Rig): void {
   describe("ports", () => {
     test("a wanted port is given, refused while another session has it, and must be in the relay's range", async () => {
-      const { region, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { region, create } = relay;
       assert.equal((await create({ name: "wants", port: 20_007 })).address, "relay.test:20007");
       await refuses(
         rig.api().createSession({ target, region, name: "wants-too", port: 20_007 }),
@@ -29,8 +29,8 @@ export function describePorts(rig: Rig): void {
     });
 
     test("a relay without free ports takes no further session", async () => {
-      const { region, link, create } = await rig.newRelay({ ports: { from: 20_000, to: 20_001 } });
-      await using _link = link;
+      await using relay = await rig.newRelay({ ports: { from: 20_000, to: 20_001 } });
+      const { region, create } = relay;
       await create({ name: "one" });
       await create({ name: "two" });
       await refuses(rig.api().createSession({ target, region, name: "three" }), "full");
@@ -38,8 +38,8 @@ export function describePorts(rig: Rig): void {
     });
 
     test("a port on which the relay cannot listen is exchanged, unless the user fixed it", async () => {
-      const { id, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, create } = relay;
       const session = await create({ name: "any-port" });
       await using agent = await rig.agentOf(session);
       await agent.next();
@@ -60,8 +60,8 @@ export function describePorts(rig: Rig): void {
     });
 
     test("a full relay hands its session to another one of the region", async () => {
-      const { id, region, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, region, create } = relay;
       const session = await create();
       await using agent = await rig.agentOf(session);
       await agent.next();

@@ -9,8 +9,8 @@ import type { Rig } from "./rig.ts";
 export function describeRelays(rig: Rig): void {
   describe("relays", () => {
     test("a relay that says hello is welcomed with the keys and listed", async () => {
-      const { id, region, link } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, region, link } = relay;
       await using second = await connectLink(rig.url(), id, adminToken);
       second.send(
         JSON.stringify({
@@ -36,12 +36,12 @@ export function describeRelays(rig: Rig): void {
       second.send(JSON.stringify({ type: "load", load }));
       second.send('{"type":"ping"}');
       assert.deepEqual(await second.next(), { type: "pong" });
-      const relay = await shows(async () =>
+      const listed = await shows(async () =>
         (await rig.api().listRelays()).find((one) => one.id === id && one.load !== null),
       );
-      assert.equal(relay.host, "2001:db8::1");
-      assert.equal(relay.state, "up");
-      assert.deepEqual(relay.load, load);
+      assert.equal(listed.host, "2001:db8::1");
+      assert.equal(listed.state, "up");
+      assert.deepEqual(listed.load, load);
     });
 
     test("agents are told to dial when their relay is back, and where it is when it moved", async () => {

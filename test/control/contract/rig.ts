@@ -22,12 +22,12 @@ export interface Rig {
   agentOf(session: Session): Promise<Peer<SessionSignal>>;
 }
 
-interface TestRelay {
+interface TestRelay extends AsyncDisposable {
   readonly id: string;
   readonly region: string;
   readonly link: Peer<LinkSignal>;
   /** Creates a session in the relay's region. */
-  create(request?: Partial<CreateSession>): Promise<Session>;
+  readonly create: (request?: Partial<CreateSession>) => Promise<Session>;
 }
 
 export const target = "localhost:22";
@@ -52,7 +52,13 @@ export function createRig(control: () => ControlUnderTest): Rig {
           async () => await api().createSession({ target, region, name: `${region}-s`, ...request }),
           "no_relay",
         );
-      return { id, region, link, create };
+      return {
+        id,
+        region,
+        link,
+        create,
+        [Symbol.asyncDispose]: async () => await link[Symbol.asyncDispose](),
+      };
     },
     agentOf: async (session) => await connectAgent(url(), session.id, adminToken),
   };

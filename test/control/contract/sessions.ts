@@ -11,8 +11,8 @@ import type { Rig } from "./rig.ts";
 export function describeSessions(rig: Rig): void {
   describe("sessions", () => {
     test("sessions get the relay's ports in order and are found by id, by name and in the list", async () => {
-      const { id, region, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { id, region, create } = relay;
       const first = await create({ name: "first" });
       const second = await create({ name: "second", target: "localhost:5900" });
       assert.equal(first.address, "relay.test:20000");
@@ -35,8 +35,8 @@ export function describeSessions(rig: Rig): void {
     });
 
     test("creating again by name takes the session up: 201 then 200, same id and port, newest policy", async () => {
-      const { region, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { region, create } = relay;
       const first = await create({ name: "again", allow: ["::ffff:192.0.2.7", "10.0.0.0/8"], pairs: 3 });
       assert.deepEqual(first.policy, { allow: ["192.0.2.7", "10.0.0.0/8"], once: false, pairs: 3 });
       const body = JSON.stringify({ target: "localhost:23", region, name: "again", once: true });
@@ -54,8 +54,8 @@ export function describeSessions(rig: Rig): void {
     });
 
     test("ten requests at once for one name make one session with one port", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { create } = relay;
       await create({ name: "warm-up" });
       const sessions = await Promise.all(
         Array.from({ length: 10 }, async () => await create({ name: "rush" })),
@@ -70,8 +70,8 @@ export function describeSessions(rig: Rig): void {
     });
 
     test("a suggested name is taken when it is free or its agent is away, else it gets a number", async () => {
-      const { region, link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { region, create } = relay;
       const suggest = async (): Promise<Session> =>
         await rig.api().createSession({ target, region, suggestedName: "box" });
       await create();
@@ -88,8 +88,8 @@ export function describeSessions(rig: Rig): void {
     });
 
     test("a session is deleted by id or by name, as often as one likes", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { create } = relay;
       const byId = await create({ name: "by-id" });
       const byName = await create({ name: "by-name" });
       await rig.api().endSession(byId.id);
@@ -107,8 +107,8 @@ export function describeSessions(rig: Rig): void {
     });
 
     test("a session ends by itself when its time is over", async () => {
-      const { link, create } = await rig.newRelay();
-      await using _link = link;
+      await using relay = await rig.newRelay();
+      const { create } = relay;
       const session = await create({ ttlSeconds: 2 });
       assert.equal(Date.parse(session.expiresAt ?? "") - Date.parse(session.createdAt), 2_000);
       await using agent = await rig.agentOf(session);
