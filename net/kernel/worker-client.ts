@@ -5,7 +5,7 @@ import type { Libc } from "./libc.ts";
 import { openRing } from "./ring.ts";
 import { command, controlWords, createSharedTable, outcomes, slotsPerWorker } from "./shared-table.ts";
 import type { PumpTuning, WorkerOrders } from "./worker-orders.ts";
-import type { Joined, PumpReport } from "../pump.ts";
+import type { Joined, PumpCounts, PumpReport } from "../pump.ts";
 
 /** A pair whose descriptors have left Node. */
 export interface PairOrder {
@@ -114,8 +114,8 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   }
 
   function joined(slot: number, done: Promise<PumpReport>, resolve: (report: PumpReport) => void): Joined {
-    let final: PumpReport | undefined;
-    void done.then((report) => (final = report));
+    let final: PumpCounts | undefined;
+    void done.then(({ aToB, bToA }) => (final = { aToB, bToA }));
     const lives = (): boolean => living.get(slot) === resolve; // a slot is used again, a resolver is not
     return {
       done,
@@ -126,7 +126,7 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
     };
   }
 
-  function counts(slot: number) {
+  function counts(slot: number): PumpCounts {
     return { aToB: at(table.moved, 2 * slot), bToA: at(table.moved, 2 * slot + 1) };
   }
 
