@@ -9,7 +9,7 @@ const root = document.documentElement;
 function localTime(element) {
   const locales = [...navigator.languages.filter((each) => each.startsWith(root.lang)), element.dataset.locale];
   const options = { dateStyle: "long", timeStyle: "short" };
-  element.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(element.dateTime));
+  element.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(element.dateTime)) + ", " + element.dataset.suffix;
   element.hidden = false;
 }
 
@@ -45,4 +45,4 @@ for (const button of document.querySelectorAll("button[data-line]")) {
 `;
 
 /** SHA-256 of `pageScript`, Base64; a test compares them. */
-export const pageScriptHash = "cGpmFWe8Eji8x6s1y8e4fH+y9zouy5thAgwuygfNuOQ=";
+export const pageScriptHash = "oGhwtEhEjhDY7ZlMJHdjJLh3SdZ1wEuGcG38T2aeBk4=";

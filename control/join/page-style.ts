@@ -54,7 +54,7 @@ code { font-family: var(--mono); font-size: .9375em; font-variant-ligatures: non
 .line { display: flex; flex-wrap: wrap; gap: .75rem; align-items: center; margin-block-start: .75rem; }
 pre {
   flex: 1 1 16rem; min-width: 0; margin: 0; padding: .75rem .875rem; background: var(--well); border-radius: 6px;
-  font: .9375rem/1.5 var(--mono); white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; -webkit-user-select: all;
+  font: .875rem/1.5 var(--mono); white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; -webkit-user-select: all;
 }
 pre code { font-size: 1em; }
 button {
@@ -76,4 +76,4 @@ footer p { margin: 0; padding-block-start: 1.25rem; border-block-start: 1px soli
 `;
 
 /** SHA-256 of `pageStyle`, Base64; a test compares them. */
-export const pageStyleHash = "0zoUfs8V/nU1P5sRCxvEvWt5CenuUpxzmUVXTfTNU7E=";
+export const pageStyleHash = "FFxUmAKIhBHsz4NGY39V9gtMPq9hf7ELv/6dlDfZx88=";

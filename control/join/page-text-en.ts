@@ -12,6 +12,7 @@ export const english: PageText = {
   what: "What they could reach",
   whatNote: "As seen from the computer on which you paste the line. Nothing else.",
   until: "Until",
+  localTime: "your local time",
   untilNote: "Or sooner: whenever you, or they, end it.",
   from: "Who could connect",
   fromAllowed: (addresses) => `Only computers at ${addresses}`,
@@ -81,15 +82,15 @@ export const english: PageText = {
     title: "This invitation has already been used",
     paragraphs: [
       "Each code works for one computer, once.",
-      "Was it you, and did the connection break? Paste the same line again, on the same computer, while the invitation lasts.",
-      "Was it not you? Tell the person who invited you, and ask for a new invitation. Nothing on your computer can be reached.",
+      "Was it you, and did the connection break? Paste the same line again on the same computer. If it is refused, ask for a new invitation.",
+      "Was it not you? Tell the person who invited you: somebody else has used the code. Opening this page made nothing reachable.",
     ],
   },
   unknown: {
     title: "This invitation is not valid",
     paragraphs: [
       "The address may have been mistyped, or the invitation is over.",
-      "Compare the code with the person who invited you, or ask for a new invitation. Nothing on your computer can be reached.",
+      "Compare the code with the person who invited you, or ask for a new invitation. Opening this page made nothing reachable.",
     ],
   },
 };

@@ -13,6 +13,7 @@ export const french: PageText = {
   what: "Ce qui serait accessible",
   whatNote: "Vu depuis l’ordinateur où vous collez la ligne. Rien d’autre.",
   until: "Jusqu’au",
+  localTime: "à votre heure",
   untilNote: "Ou plus tôt\u00A0: dès que vous, ou cette personne, y mettez fin.",
   from: "Qui pourrait se connecter",
   fromAllowed: (addresses) => `Seulement les ordinateurs à l’adresse ${addresses}`,
@@ -85,15 +86,15 @@ export const french: PageText = {
     title: "Cette invitation a déjà servi",
     paragraphs: [
       "Chaque code vaut pour un seul ordinateur, une seule fois.",
-      "C’était vous, et la connexion s’est interrompue\u00A0? Collez de nouveau la même ligne, sur le même ordinateur, tant que dure l’invitation.",
-      "Ce n’était pas vous\u00A0? Prévenez la personne qui vous a invité, et demandez une nouvelle invitation. Rien sur votre ordinateur n’est accessible.",
+      "C’était vous, et la connexion s’est interrompue\u00A0? Collez de nouveau la même ligne sur le même ordinateur. Si elle est refusée, demandez une nouvelle invitation.",
+      "Ce n’était pas vous\u00A0? Prévenez la personne qui vous a invité\u00A0: quelqu’un d’autre s’est servi du code. Ouvrir cette page n’a rien rendu accessible.",
     ],
   },
   unknown: {
     title: "Cette invitation n’est pas valable",
     paragraphs: [
       "L’adresse a peut-être été mal recopiée, ou l’invitation est terminée.",
-      "Comparez le code avec la personne qui vous a invité, ou demandez une nouvelle invitation. Rien sur votre ordinateur n’est accessible.",
+      "Comparez le code avec la personne qui vous a invité, ou demandez une nouvelle invitation. Ouvrir cette page n’a rien rendu accessible.",
     ],
   },
 };

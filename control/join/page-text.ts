@@ -34,6 +34,7 @@ export interface PageText {
   readonly what: string;
   readonly whatNote: string;
   readonly until: string;
+  readonly localTime: string;
   readonly untilNote: string;
   readonly from: string;
   readonly fromAllowed: (addresses: string) => string;

@@ -147,7 +147,7 @@ function time(moment: Date, text: PageText): string {
     timeStyle: "short",
     timeZone: "UTC",
   });
-  const own = `<time datetime="${moment.toISOString()}" data-locale="${text.locale}" hidden></time>`;
+  const own = `<time datetime="${moment.toISOString()}" data-locale="${text.locale}" data-suffix="${text.localTime}" hidden></time>`;
   return `${own}<span class="soft">${utc.format(moment)} UTC</span>`;
 }
 
@@ -157,7 +157,7 @@ function steps(url: string, text: PageText): string {
 ${system("shell", text.shellHeading, text.shellStep, lines.shell, text)}
 ${system("powershell", text.powershellHeading, text.powershellStep, lines.powershell, text)}
 <p>${text.afterwards}</p>
-<p class="soft">${text.elsewhere(`<code>${escapeHtml(url)}</code>`)}</p>`;
+<p class="soft">${text.elsewhere(`<code>${breakable(url)}</code>`)}</p>`;
 }
 
 function system(id: string, heading: string, step: string, line: string, text: PageText): string {
@@ -165,7 +165,7 @@ function system(id: string, heading: string, step: string, line: string, text: P
 <h3 id="${id}">${heading}</h3>
 <p class="soft">${step}</p>
 <div class="line">
-<pre tabindex="0" role="group" aria-label="${text.lineLabel(heading)}"><code id="${id}-line">${escapeHtml(line)}</code></pre>
+<pre tabindex="0" role="group" aria-label="${text.lineLabel(heading)}"><code id="${id}-line">${breakable(line)}</code></pre>
 <button type="button" data-line="${id}-line" data-said="${id}-said" aria-label="${text.copyLabel(heading)}" hidden>${text.copy}</button>
 <p class="said" id="${id}-said" role="status" data-copied="${text.copied}" data-not-copied="${text.notCopied}"></p>
 </div>
@@ -174,6 +174,11 @@ function system(id: string, heading: string, step: string, line: string, text: P
 
 function list(items: readonly string[]): string {
   return `<ul>\n${items.map((each) => `<li>${each}</li>`).join("\n")}\n</ul>`;
+}
+
+/** A URL on a narrow screen is broken before its path, and the code stays whole. */
+function breakable(line: string): string {
+  return escapeHtml(line).replace("/j/", "<wbr>/j/");
 }
 
 function shown(value: string): string {
