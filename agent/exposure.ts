@@ -4,10 +4,12 @@ import type { Pump } from "../net/pump.ts";
 import { hostPort } from "../protocol/api.ts";
 import type { CreateSession, Session } from "../protocol/api.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
+import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
 import { abortable } from "./abortable.ts";
+import { isListening } from "./listening.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import { createPools } from "./pools.ts";
@@ -79,8 +81,8 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const { random = Math.random, now = Date.now, log } = deps;
   const once = deps.request.once ?? false;
   const done = Promise.withResolvers<ExposureEnd>();
-  const stopProbe = new AbortController();
-  const dial = createTargetDial(deps.target, createTargetWatch(deps.target.label, targetAdvice, log));
+  const watch = createTargetWatch(deps.target.label, targetAdvice, log);
+  const dial = createTargetDial(deps.target, watch);
   const presence = createPresence(tell);
   const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell });
   const addresses = new Map<string, string>();
@@ -124,7 +126,9 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   });
   const renewal = setInterval(() => link.send({ type: "renew" }), deps.renewMs ?? limits.ticketRenewMs);
   // A wrong port is noticed before the first client comes.
-  const probe = dial(stopProbe.signal).then((socket) => socket?.destroy());
+  const check = isListening(deps.target).then((listening) => {
+    if (listening === false) watch.refused(new RdvError("unreachable", "nothing seems to listen there"));
+  });
   const onAbort = (): void => void close();
   deps.signal.addEventListener("abort", onAbort, { once: true });
   if (deps.signal.aborted) onAbort();
@@ -186,9 +190,8 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     ending ??= "aborted";
     deps.signal.removeEventListener("abort", onAbort);
     clearInterval(renewal);
-    stopProbe.abort();
     pools[Symbol.dispose]();
-    await Promise.all([pairs.finish(deps.finishMs ?? 0), probe]);
+    await Promise.all([pairs.finish(deps.finishMs ?? 0), check]);
     await link.sayBye();
     await link[Symbol.asyncDispose]();
     done.resolve(ending);

@@ -4,7 +4,7 @@ import { listenTcp } from "../../net/listen.ts";
 /** A service beside the agent, in this process. */
 export interface LocalService extends AsyncDisposable {
   readonly port: number;
-  /** Connections accepted so far, the agent's first check included. */
+  /** Connections accepted so far. */
   accepted(): number;
   /** Connections open now. */
   live(): number;

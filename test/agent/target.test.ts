@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseBridgeAddress } from "../../agent/bridge/address.ts";
 import { parseTarget } from "../../agent/target.ts";
+import { isListening } from "../../agent/listening.ts";
 import { createTargetDial } from "../../agent/target-dial.ts";
 import { listenTcp } from "../../net/listen.ts";
 import { RdvError } from "../../protocol/errors.ts";
@@ -132,3 +133,25 @@ test("localhost is dialled where it answered last, and looked up again when that
   assert.equal(await peerOf(), "127.0.0.1");
   assert.equal(refusals.length, 2);
 });
+
+test(
+  "who listens on loopback is found without a connection",
+  { skip: process.platform !== "linux" },
+  async () => {
+    await using block = await claimPorts();
+    const port = block.port(1);
+    const found = async (host: string): Promise<boolean | undefined> =>
+      await isListening(parseTarget(`${host}:${port}`));
+    assert.equal(await found("localhost"), false);
+    for (const host of ["127.0.0.1", "127.0.0.9", "0.0.0.0"]) {
+      await using _listener = await listenTcp({
+        host,
+        port,
+        onConnection: () => assert.fail("a connection"),
+      });
+      assert.deepEqual([await found("localhost"), await found("127.0.0.1")], [true, true], host);
+      assert.equal(await found("192.0.2.1"), undefined);
+    }
+    assert.equal(await found("localhost"), false);
+  },
+);
