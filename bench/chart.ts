@@ -85,7 +85,7 @@ export function drawChart(series: readonly Series[], caption: string): string {
 }
 
 function drawPanel(title: string, rows: readonly Series[], x: number, y: number): string {
-  const scale = barWidth / Math.max(...rows.map(({ max }) => max), Number.MIN_VALUE);
+  const scale = barWidth / (Math.max(...rows.map(({ max }) => max)) || 1);
   const bars = rows.map((row, place) => drawRow(row, scale, headHeight + place * rowHeight)).join("");
   return `<g transform="translate(${x} ${y})"><text class="title" y="14">${escape(title)}</text>${bars}</g>\n`;
 }

@@ -99,8 +99,11 @@ async function poll<T>(what: string, look: () => T | null): Promise<T> {
   throw new Error(`waited ${startMs / 1000} s in vain for ${what}`);
 }
 
+/** The line that names an error, if one does, is worth more than the last one. */
 function fail(command: string, output: string): never {
-  throw new Error(`${command} ended early: ${output.trim().split("\n").slice(-3).join(" | ")}`);
+  const lines = output.trim().split("\n");
+  const why = lines.filter((line) => /error|fatal|alert/i.test(line)).at(0) ?? lines.at(-1) ?? "";
+  throw new Error(`${command} ended early: ${why.trim().slice(0, 300)}`);
 }
 
 async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {

@@ -17,7 +17,7 @@ export const connections: Scenario = {
       count: 20_000,
       concurrency,
       pauseMs: 0,
-      maxMs: quick ? 400 : 1_000,
+      maxMs: quick ? 400 : 800,
       keep: false,
     } as const;
     const { timesMs, failed, elapsedMs } = await load.client.run(job);

@@ -8,7 +8,7 @@ export const firstByte: Scenario = {
   name: "first-byte",
   run: async ({ running, load, quick, sleep }) => {
     const times: number[] = [];
-    for (let attempt = 0; attempt < (quick ? 3 : 7); attempt++) {
+    for (let attempt = 0; attempt < (quick ? 3 : 5); attempt++) {
       const addresses = await running.addresses(1);
       await sleep(idleMs);
       const { timesMs } = await load.client.run({

@@ -2,7 +2,7 @@ import type { Addresses, Context, Running, Sample, Scenario } from "../model.ts"
 import { descriptorCount, memoryBytes, withDescendants } from "../process-usage.ts";
 
 const settleMs = 400;
-const warmUpConnections = 2_000;
+const warmUpConnections = 1_000;
 
 /** What thousands of open, silent connections cost in user space, from a fresh start. */
 export const idlePairs: Scenario = {

@@ -4,10 +4,10 @@ import { cpuSeconds, withDescendants } from "../process-usage.ts";
 
 const streamCounts = [1, 8, 100];
 const directions: readonly Direction[] = ["up", "down"];
-const warmUpMs = 250;
-const windowMs = 600;
+const warmUpMs = 200;
+const windowMs = 450;
 /** Long enough that each of a hundred processes, for the peers that fork, has had its turns. */
-const manyWindowMs = 1_200;
+const manyWindowMs = 900;
 
 /** Bytes a second of 1, 8 and 100 streams each way, the CPU time they cost, and how evenly they share. */
 export const throughput: Scenario = {
