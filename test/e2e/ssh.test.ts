@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run, runOk, startProcess } from "../fixtures/processes.ts";
+import { describe, run, runOk, startProcess } from "../fixtures/processes.ts";
 import { sameContent, writeRandomFile } from "../fixtures/random-file.ts";
 import { expose, startUp } from "../fixtures/rendezvous.ts";
 import { startSshd } from "../fixtures/sshd.ts";
@@ -29,7 +29,7 @@ test("real OpenSSH through rdv", { skip: skipWithout("sshd", "ssh", "scp", "ssh-
 
   await t.test("an interactive shell has a terminal and Ctrl-C reaches the program in it", async () => {
     await using shell = startProcess(ssh, ["-tt", ...options, sshd.login(), "exec sh"], { keepInput: true });
-    shell.stdin.write("tty; echo started-$((40 + 2))\n");
+    shell.stdin.write("PS1='next> '; tty; echo started-$((40 + 2))\n");
     await shell.says("started-42");
     assert.match(shell.output().stdout, /\/dev\/(pts|tty)/);
     shell.stdin.write("echo catting-$((1 + 1)); cat; echo interrupted-$?\n");
@@ -37,9 +37,13 @@ test("real OpenSSH through rdv", { skip: skipWithout("sshd", "ssh", "scp", "ssh-
     shell.stdin.write("typed into cat\n");
     await shell.says("typed into cat\r\ntyped into cat");
     shell.stdin.write("\u0003");
-    await shell.says("^C"); // The terminal throws away what was typed before it handled Ctrl-C.
+    await shell.says("^C\r\nnext> "); // What is typed before the shell has handled Ctrl-C is thrown away.
     shell.stdin.end("echo alive-$((2 + 2)); exit 7\n");
-    const { code } = await within(10_000, shell.exited, () => "the interactive shell's end");
+    const { code } = await within(
+      10_000,
+      shell.exited,
+      () => `the end of ${describe("the interactive shell", shell)}`,
+    );
     assert.match(shell.output().stdout, /alive-4/);
     assert.equal(code, 7);
   });
