@@ -84,10 +84,10 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   }
 
   function sendAll(signal: LinkSignal): void {
-    for (const socket of ctx.sockets()) socket.send(JSON.stringify(signal));
+    for (const socket of ctx.sockets()) if (attachmentOf(socket).welcomed) send(socket, signal);
   }
 
-  /** Tells the region how the relay is; a failure is made good by the next heartbeat. */
+  /** Tells the region how the relay is. */
   async function report(current: RelayRecord): Promise<void> {
     const linked = ctx.sockets().length > 0;
     await env.REGIONS.getByName(regionObjectName(current.region)).report({
@@ -98,16 +98,17 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
 
   async function hello(socket: ObjectSocket, signal: Extract<RelaySignal, { type: "hello" }>): Promise<void> {
     if (signal.ports.from > signal.ports.to) return socket.close(1_008, "ports: from is above to");
-    const { id } = Attachment.parse(socket.deserializeAttachment());
+    const { id } = attachmentOf(socket);
     const before = record.read();
     const current = helloRecord(before, id, signal, now());
     record.write(current);
-    welcome(socket);
-    if (before) notices.start();
     if (before && before.region !== current.region)
       await env.REGIONS.getByName(regionObjectName(before.region)).forget(id);
     await env.REGIONS.getByName(directoryName).addRegion(current.region);
     await report(current);
+    // Not before the region knows it: a relay that was welcomed can be given sessions.
+    welcome(socket);
+    if (before) notices.start();
   }
 
   /** Forgets ended sessions whose last ticket has expired. */
@@ -124,6 +125,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       ended: alive.slice(0, endedInWelcome),
     });
     for (const one of alive.slice(endedInWelcome)) send(socket, { type: "end", ended: one });
+    socket.serializeAttachment({ ...attachmentOf(socket), welcomed: true } satisfies Attachment);
   }
 
   return {
@@ -133,7 +135,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       if (id === undefined) return problemResponse("not_found", "No such relay");
       const older = ctx.sockets();
       const { socket, response } = ctx.accept(request);
-      socket.serializeAttachment({ id });
+      socket.serializeAttachment({ id, welcomed: false } satisfies Attachment);
       for (const one of older) one.close(4_001, "a newer link of this relay took over");
       ctx.setAlarm(now() + limits.deadAfterMs);
       return response;
@@ -166,7 +168,13 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   };
 }
 
-const Attachment = z.object({ id: z.string() });
+/** `welcomed`: the first answer is out, other signals may follow. */
+const Attachment = z.object({ id: z.string(), welcomed: z.boolean() });
+type Attachment = z.infer<typeof Attachment>;
+
+function attachmentOf(socket: ObjectSocket): Attachment {
+  return Attachment.parse(socket.deserializeAttachment());
+}
 
 function send(socket: ObjectSocket, signal: LinkSignal): void {
   socket.send(JSON.stringify(signal));

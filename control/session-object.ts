@@ -187,7 +187,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       if (!record) return problemResponse("not_found", "There is no such session");
       if (record.ended) return problemResponse("ended", `The session is over: ${record.ended.reason}`);
       const response = await line.accept(request, record);
-      void report();
+      await report();
       return response;
     },
     message: async (socket, text) => {

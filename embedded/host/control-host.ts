@@ -20,7 +20,7 @@ import { createAlarms } from "./alarms.ts";
 import type { Alarms } from "./alarms.ts";
 import { openDatabase } from "./database.ts";
 import { createObjectClass } from "./objects.ts";
-import type { ObjectClass } from "./objects.ts";
+import type { ObjectClass, ObjectClassDeps } from "./objects.ts";
 import { createUpgrades } from "./upgrades.ts";
 
 export interface ControlHostOptions {
@@ -60,32 +60,15 @@ export async function createControlHost({
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
   const upgrades = createUpgrades({ fetch: async (request) => await app.fetch(request), log });
-  const common = { services: () => services, database, alarms: () => alarms, adopt: upgrades.adopt, log };
-  const env = {
-    ...secrets,
-    SESSIONS: createObjectClass({ ...common, className: "SESSIONS", create: createSessionObject }),
-    RELAYS: createObjectClass({ ...common, className: "RELAYS", create: createRelayObject }),
-    ACCOUNTS: createObjectClass({ ...common, className: "ACCOUNTS", create: createAccountObject }),
-    REGIONS: createObjectClass({ ...common, className: "REGIONS", create: createRegionObject }),
-  };
-  const classes = new Map<
-    string,
-    Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">
-  >([
-    ["SESSIONS", env.SESSIONS],
-    ["RELAYS", env.RELAYS],
-    ["ACCOUNTS", env.ACCOUNTS],
-    ["REGIONS", env.REGIONS],
-  ]);
-  const services: Services = createServices(env);
-  const app = createApp({
-    ...services,
-    onError: (error, requestId) =>
-      log.error("control: a request failed", {
-        requestId,
-        error: error instanceof Error ? error.stack : String(error),
-      }),
+  const classes = createClasses({
+    services: () => services,
+    database,
+    alarms: () => alarms,
+    adopt: upgrades.adopt,
+    log,
   });
+  const services: Services = createServices({ ...secrets, ...classes });
+  const app = createApp({ ...services, onError: (error, requestId) => logFailure(log, error, requestId) });
   const alarms: Alarms = createAlarms({
     database,
     log,
@@ -96,12 +79,12 @@ export async function createControlHost({
   server.on("upgrade", upgrades.handle);
   await listen(server, host, port);
   const evictor = setInterval(() => {
-    for (const one of classes.values()) one.evictIdle();
+    for (const one of Object.values(classes)) one.evictIdle();
   }, evictEveryMs);
   evictor.unref();
   cleanup.defer(async () => {
     clearInterval(evictor);
-    await closeServer(server, [...classes.values()]);
+    await closeServer(server, Object.values(classes));
   });
   // A server that listens on TCP has an AddressInfo.
   const bound = (server.address() as AddressInfo).port;
@@ -113,12 +96,29 @@ export async function createControlHost({
   };
 }
 
-async function runAlarm(
-  classes: ReadonlyMap<string, Pick<ObjectClass<object>, "runAlarm">>,
-  object: string,
-): Promise<void> {
+type AnyClass = Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">;
+
+/** The four classes of objects, under the names by which the control plane knows them. */
+function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create">) {
+  return {
+    SESSIONS: createObjectClass({ ...deps, className: "SESSIONS", create: createSessionObject }),
+    RELAYS: createObjectClass({ ...deps, className: "RELAYS", create: createRelayObject }),
+    ACCOUNTS: createObjectClass({ ...deps, className: "ACCOUNTS", create: createAccountObject }),
+    REGIONS: createObjectClass({ ...deps, className: "REGIONS", create: createRegionObject }),
+  };
+}
+
+/** Objects are named `<class>/<name>` in the alarm table. */
+async function runAlarm(classes: Readonly<Record<string, AnyClass>>, object: string): Promise<void> {
   const slash = object.indexOf("/");
-  await classes.get(object.slice(0, slash))?.runAlarm(object.slice(slash + 1));
+  await classes[object.slice(0, slash)]?.runAlarm(object.slice(slash + 1));
+}
+
+function logFailure(log: Log, error: unknown, requestId: string): void {
+  log.error("control: a request failed", {
+    requestId,
+    error: error instanceof Error ? error.stack : String(error),
+  });
 }
 
 function createHttpServer(fetch: (request: Request) => Promise<Response>): Server {
@@ -168,10 +168,7 @@ function listenError(cause: unknown, host: string, port: number): RdvError {
 }
 
 /** Closes every socket as going away, then everything else; the objects store what their closed sockets mean. */
-async function closeServer(
-  server: Server,
-  classes: readonly Pick<ObjectClass<object>, "sockets" | "settled">[],
-): Promise<void> {
+async function closeServer(server: Server, classes: readonly AnyClass[]): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   const sockets = classes.flatMap((one) => one.sockets());
   for (const socket of sockets) socket.close(1_001, "the control plane is restarting");

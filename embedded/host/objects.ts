@@ -17,7 +17,7 @@ export interface ObjectClass<V> extends Namespace<V> {
   settled(): Promise<void>;
 }
 
-interface ObjectClassDeps<V> {
+export interface ObjectClassDeps<V> {
   readonly className: string;
   readonly create: (ctx: ObjectContext, services: Services) => DurableModule<V>;
   readonly services: () => Services;

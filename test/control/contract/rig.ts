@@ -48,10 +48,7 @@ export function createRig(control: () => ControlUnderTest): Rig {
       const id = `r_${String(regions).padStart(8, "0")}`;
       const link = await startRelay(url(), id, adminToken, { region, ...hello });
       const create = async (request: Partial<CreateSession> = {}): Promise<Session> =>
-        await eventually(
-          async () => await api().createSession({ target, region, name: `${region}-s`, ...request }),
-          "no_relay",
-        );
+        await api().createSession({ target, region, name: `${region}-s`, ...request });
       return {
         id,
         region,
@@ -72,16 +69,4 @@ export async function shows<T>(check: () => Promise<T | false | undefined>): Pro
 /** The call is refused with this code. */
 export async function refuses(call: Promise<unknown>, code: ErrorCode): Promise<void> {
   await assert.rejects(call, (error) => error instanceof RdvError && error.code === code);
-}
-
-/** Repeats a call while it is refused with `code`: a relay's hello reaches its region a moment after the welcome. */
-async function eventually<T>(call: () => Promise<T>, code: ErrorCode): Promise<T> {
-  return await until(patience, "a relay is there", async () => {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof RdvError && error.code === code) return undefined;
-      throw error;
-    }
-  });
 }
