@@ -53,7 +53,7 @@ choose_method() {
   half_close=yes note=
   case $method in
     bash) half_close= ;;
-    nc) case $(nc -h 2>&1) in *BusyBox* | *Ncat*) ;; *) half_close= ;; esac ;;
+    nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
   [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }
@@ -127,7 +127,7 @@ main "$@"
 export const joinFiles = {
   "agent.mjs": {
     type: "text/javascript",
-    sha256: "bf5650a36adbd22e89c8736cec133455799f7851f18db7f6e4d9f7a445e55bd9",
+    sha256: "2cd3aacbfb04c2595a47886f65c91d8c58adf0a96bc5cdc9c872392065aefa6d",
     text: `// rdv agent: waits at a relay for clients and joins each to one service of this machine. Node 14 or newer.
 // Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
 import { connect } from "node:net";
@@ -199,7 +199,9 @@ function half() {
     } else if (status === 101) {
       stop();
       socket.pause(); // Bytes that come before the service is there wait in the socket.
-      const fields = new Map(lines.map((line) => [line.split(":")[0].toLowerCase(), line.replace(/^[^:]*: */, "")]));
+      const fields = new Map(
+        lines.map((line) => [line.split(":")[0].toLowerCase(), line.replace(/^[^:]*: */, "")]),
+      );
       paired(socket, fields.get("rdv-client") ?? "?", Number(fields.get("rdv-demand") ?? 0), rest);
     } else if (status === 401) finish("the ticket has expired", 0);
     else if (status === 410) finish("the inviter has ended the session", 0);
@@ -259,7 +261,8 @@ function paired(socket, client, demand, early) {
     if (open === 0) say(\`closed: \${client}, \${refused || counts()}\`);
   };
   const breakBoth = () => {
-    for (const each of [socket, local]) if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
+    for (const each of [socket, local])
+      if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
   };
   socket.on("error", breakBoth).on("close", closed);
   local.on("close", closed).on("error", (error) => {
@@ -268,7 +271,11 @@ function paired(socket, client, demand, early) {
   });
 }
 
-for (const [name, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 143]])
+for (const [name, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 143],
+])
   process.on(name, () => finish("stopped; nothing can be reached any more", code));
 setTimeout(() => finish("the time of the invitation is over", 0), Number(env.RDV_SECONDS) * 1_000);
 fill(1);
@@ -645,7 +652,7 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "29b74c667108823698f30c2aae905a37fd0ec209c140eb7c78a3551f677114f0",
+    sha256: "22c674a3e0b07990cc3bbf0ac5a358f0792bdcbd992ae61345bc015676c02d5c",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
@@ -689,7 +696,7 @@ start() { # FUNCTION ARGUMENT
 
 stop() { # EXIT-CODE REASON
   trap '' INT TERM HUP
-  kill $(cat "$dir"/*.pid) 2>/dev/null
+  kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null
   wait
   rm -rf "$dir"
   say "$2"
@@ -710,6 +717,7 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
   dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- &
   dialled=$!
+  [ "$method$half_close" != nc ] || { watch "$dialled" & }
   exec 4>"$1.up" 3<"$1.down"
   printf '%s\\r\\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \\
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
@@ -742,12 +750,11 @@ join() { # NAME: only now is the service dialled
   relayed=$dialled
   dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- &
   serviced=$! dialled="$dialled $!"
-  copy "$1.in" <&3 >"$1.to" 3<&- 4>&- 5>&- &
-  copy "$1.out" <"$1.from" >&4 3<&- 4>&- 5>&- &
-  exec 3<&- 4>&-
-  [ "$method$half_close" != nc ] || for pid in $dialled; do watch "$pid" & done
-  wait "$serviced" || { sleep 1 && kill "$relayed"; } 2>/dev/null
-  wait
+  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- && watch "$serviced") & }
+  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- && copy "$1.in") &
+  (exec <"$1.from" >&4 3<&- 4>&- 5>&- && copy "$1.out") &
+  exec 3<&- 4>&- # Whoever keeps a pipe open hides its end from the reader.
+  { wait "$serviced" || { sleep 1 && kill "$relayed"; }; wait; } 2>/dev/null
 }
 
 copy() { # COUNT: input to output
@@ -764,9 +771,8 @@ bytes() { # COUNT
 linger() { sleep 2 && kill $dialled 2>/dev/null; } # For tools that cannot say "my side has ended" and go on.
 
 watch() { # PID: OpenBSD's nc does not tell when its peer has ended, but Linux does (state 08, nothing unread)
-  while socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\]/\\1/p') && [ -n "$socket" ]; do
+  while sleep 1 && socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\]/\\1/p') && [ -n "$socket" ]; do
     ! grep -q " 08 [0-9A-F]*:00000000 .* $socket " /proc/net/tcp /proc/net/tcp6 2>/dev/null || { linger; return; }
-    sleep 1
   done
 }
 

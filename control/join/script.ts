@@ -27,11 +27,17 @@ export interface JoinScript {
 export function joinScript(options: JoinScript): string {
   const target = splitHostPort(options.target, "target");
   const address = splitHostPort(options.address, "address");
-  const code = checked(options.code, codeShape, "code").toUpperCase();
+  if (Number.isNaN(options.expires.getTime()))
+    throw new RdvError("internal", "The invitation's end is not a time");
+  const code = checked(options.code, codeShape.test(options.code), "code").toUpperCase();
   const values = {
-    url: checked(options.url, urlShape, "URL"),
+    url: checked(
+      options.url,
+      urlShape.test(options.url) && options.url.endsWith(`/j/${options.code}`),
+      "URL",
+    ),
     inviter: shownName(options.inviter),
-    session: checked(options.sessionName, SessionName, "session name"),
+    session: checked(options.sessionName, SessionName.safeParse(options.sessionName).success, "session name"),
     host: target.host,
     port: String(target.port),
     address: hostPort(address.host, address.port),
@@ -46,21 +52,12 @@ export function joinScript(options: JoinScript): string {
   return `#!/bin/sh\n# rdv, invitation ${code}: lets one person reach one service of this machine.\n${lines.join("\n")}\n\n${joinShell}`;
 }
 
-interface Shape {
-  safeParse(value: string): { readonly success: boolean };
-}
+const codeShape = /^[0-9A-HJKMNP-TV-Z]{4}-?[0-9A-HJKMNP-TV-Z]{4}$/i;
+const urlShape =
+  /^https?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]+){1,9}$/;
 
-const codeShape = pattern(/^[0-9A-HJKMNP-TV-Z]{4}-?[0-9A-HJKMNP-TV-Z]{4}$/i);
-const urlShape = pattern(
-  /^https?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]+){1,9}$/,
-);
-
-function pattern(shape: RegExp): Shape {
-  return { safeParse: (value) => ({ success: shape.test(value) }) };
-}
-
-function checked(value: string, shape: Shape, what: string): string {
-  if (shape.safeParse(value).success) return value;
+function checked(value: string, fits: boolean, what: string): string {
+  if (fits) return value;
   throw new RdvError("internal", `The invitation's ${what} does not have the shape of one`);
 }
 
@@ -74,13 +71,14 @@ function splitHostPort(text: string, what: string): { host: string; port: number
   throw new RdvError("internal", `The invitation's ${what} is not host:port`);
 }
 
-/** Letters of any script, marks, digits and a little punctuation; the rest, control characters above all, becomes `?`. */
+/**
+ * Letters of any script, marks, digits and a little punctuation; the rest, control characters above all, becomes `?`,
+ * and an apostrophe, which would end a quoted word, becomes the typographic one.
+ */
 function shownName(name: string): string {
-  const shown = [...name.normalize("NFC").replace(/[^\p{L}\p{M}\p{N} ._@+-]/gu, "?")]
-    .slice(0, 80)
-    .join("")
-    .trim();
-  return shown || "Somebody without a name";
+  const apostrophes = name.normalize("NFC").replaceAll("'", "’");
+  const harmless = apostrophes.replace(/[^\p{L}\p{M}\p{N} ’.,:_@+()/-]/gu, "?").trim();
+  return /^.{1,80}/u.exec(harmless)?.[0] ?? "Somebody without a name";
 }
 
 /** Everything between single quotes is literal in a POSIX shell (XCU 2.2.2); a quote itself cannot stand there. */

@@ -42,7 +42,7 @@ export async function startJoinBench(): Promise<JoinBench> {
   const web = createServer((request, response) => void serve(request, response, invitations));
   web.listen(0, "127.0.0.1");
   await once(web, "listening");
-  held.defer(() => void web.close().closeAllConnections());
+  held.defer(() => web.close().closeAllConnections());
   const origin = `http://127.0.0.1:${(web.address() as AddressInfo).port}`; // A listening TCP server has such an address.
   let last = 0;
 

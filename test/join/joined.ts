@@ -1,12 +1,12 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startProcess } from "../fixtures/processes.ts";
 import type { Running } from "../fixtures/processes.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { until } from "../fixtures/within.ts";
 import type { Invited } from "./bench.ts";
-import { trimPath } from "./programs.ts";
+import { requireProgram, trimPath } from "./programs.ts";
 import type { Programs } from "./programs.ts";
 
 /** A machine that runs the join script with hardly any programs. */
@@ -16,16 +16,42 @@ export interface Joined extends AsyncDisposable {
   nothingLeft(): Promise<void>;
 }
 
+export interface HowToJoin {
+  /** The script's arguments; `--yes` unless told otherwise. */
+  readonly args?: readonly string[];
+  /** With a terminal of its own, whose keys are the script's `stdin`; without, there is no terminal at all. */
+  readonly terminal?: boolean;
+  /** What happens to the script on its way. */
+  readonly edit?: (script: string) => string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Fetches the join script and gives it to a shell's standard input, as `curl URL | sh -s -- --yes` does. */
-export async function joinWith(invited: Pick<Invited, "url">, programs: Programs): Promise<Joined> {
+export async function joinWith(
+  invited: Pick<Invited, "url">,
+  programs: Programs,
+  how: HowToJoin = {},
+): Promise<Joined> {
   await using held = new AsyncDisposableStack();
   const folder = held.use(await createTempDir());
-  const [command = "", ...args] = await trimPath(join(folder.path, "bin"), programs);
+  const path = join(folder.path, "bin");
+  const shell = await trimPath(path, programs);
   const temp = join(folder.path, "tmp");
   await mkdir(temp);
-  const input = await (await fetch(invited.url)).text();
-  const env = { PATH: join(folder.path, "bin"), TMPDIR: temp, HOME: folder.path };
-  const script = held.use(startProcess(command, [...args, "-s", "--", "--yes"], { env, input }));
+  const text = await (await fetch(invited.url)).text();
+  const input = how.edit ? how.edit(text) : text;
+  const env = { PATH: path, TMPDIR: temp, HOME: folder.path, SHELL: "/bin/sh", ...how.env };
+  const argv = [...shell, "-s", "--", ...(how.args ?? ["--yes"])];
+  const file = join(folder.path, "join.sh");
+  await writeFile(file, input);
+  const script = held.use(
+    how.terminal
+      ? startProcess(requireProgram("script"), ["-qefc", `cat ${file} | ${argv.join(" ")}`, "/dev/null"], {
+          env,
+          keepInput: true,
+        })
+      : startProcess(requireProgram("setsid"), argv, { env, input }),
+  );
   held.defer(() => killAll(temp));
   const stack = held.move();
   return {

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
-import { mkdir, realpath, symlink } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { mkdir, symlink } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
 import { runOk } from "../fixtures/processes.ts";
 
 /** The only programs that an environment has; `busybox` means that busybox plays all of them. */
@@ -39,7 +39,8 @@ export async function trimPath(folder: string, { shell, tool }: Programs): Promi
   return busy ? [requireProgram("busybox"), "ash"] : [requireProgram(shell)];
 }
 
-function requireProgram(name: string): string {
+/** Absolute path of a program that must be there. */
+export function requireProgram(name: string): string {
   const path = findProgram(name);
   if (!path) throw new Error(`${name} is missing: run \`node test/packages.ts\``);
   return path;
@@ -47,11 +48,9 @@ function requireProgram(name: string): string {
 
 /** The program itself where a version manager's wrapper would need more of the PATH. */
 async function realProgram(name: string): Promise<string> {
+  if (isAbsolute(name)) return name;
   if (name === "node") return process.execPath;
-  if (name !== "python3")
-    return await realpath(requireProgram(name)).then((path) =>
-      path.includes("busybox") ? path : requireProgram(name),
-    );
+  if (name !== "python3") return requireProgram(name);
   return (await runOk("python3", ["-c", "import sys; print(sys.executable)"])).trim();
 }
 

@@ -32,7 +32,7 @@ export const variants: readonly Variant[] = [
     method: "nc",
     shell: "busybox",
     tool: { name: "nc", from: "busybox" },
-    halfClose: true,
+    halfClose: false,
     reset: false,
   },
   {

@@ -69,7 +69,9 @@ function half() {
     } else if (status === 101) {
       stop();
       socket.pause(); // Bytes that come before the service is there wait in the socket.
-      const fields = new Map(lines.map((line) => [line.split(":")[0].toLowerCase(), line.replace(/^[^:]*: */, "")]));
+      const fields = new Map(
+        lines.map((line) => [line.split(":")[0].toLowerCase(), line.replace(/^[^:]*: */, "")]),
+      );
       paired(socket, fields.get("rdv-client") ?? "?", Number(fields.get("rdv-demand") ?? 0), rest);
     } else if (status === 401) finish("the ticket has expired", 0);
     else if (status === 410) finish("the inviter has ended the session", 0);
@@ -129,7 +131,8 @@ function paired(socket, client, demand, early) {
     if (open === 0) say(`closed: ${client}, ${refused || counts()}`);
   };
   const breakBoth = () => {
-    for (const each of [socket, local]) if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
+    for (const each of [socket, local])
+      if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
   };
   socket.on("error", breakBoth).on("close", closed);
   local.on("close", closed).on("error", (error) => {
@@ -138,7 +141,11 @@ function paired(socket, client, demand, early) {
   });
 }
 
-for (const [name, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 143]])
+for (const [name, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 143],
+])
   process.on(name, () => finish("stopped; nothing can be reached any more", code));
 setTimeout(() => finish("the time of the invitation is over", 0), Number(env.RDV_SECONDS) * 1_000);
 fill(1);

@@ -41,7 +41,7 @@ start() { # FUNCTION ARGUMENT
 
 stop() { # EXIT-CODE REASON
   trap '' INT TERM HUP
-  kill $(cat "$dir"/*.pid) 2>/dev/null
+  kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null
   wait
   rm -rf "$dir"
   say "$2"
@@ -62,6 +62,7 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
   dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- &
   dialled=$!
+  [ "$method$half_close" != nc ] || { watch "$dialled" & }
   exec 4>"$1.up" 3<"$1.down"
   printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
@@ -94,12 +95,11 @@ join() { # NAME: only now is the service dialled
   relayed=$dialled
   dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- &
   serviced=$! dialled="$dialled $!"
-  copy "$1.in" <&3 >"$1.to" 3<&- 4>&- 5>&- &
-  copy "$1.out" <"$1.from" >&4 3<&- 4>&- 5>&- &
-  exec 3<&- 4>&-
-  [ "$method$half_close" != nc ] || for pid in $dialled; do watch "$pid" & done
-  wait "$serviced" || { sleep 1 && kill "$relayed"; } 2>/dev/null
-  wait
+  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- && watch "$serviced") & }
+  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- && copy "$1.in") &
+  (exec <"$1.from" >&4 3<&- 4>&- 5>&- && copy "$1.out") &
+  exec 3<&- 4>&- # Whoever keeps a pipe open hides its end from the reader.
+  { wait "$serviced" || { sleep 1 && kill "$relayed"; }; wait; } 2>/dev/null
 }
 
 copy() { # COUNT: input to output
@@ -116,9 +116,8 @@ bytes() { # COUNT
 linger() { sleep 2 && kill $dialled 2>/dev/null; } # For tools that cannot say "my side has ended" and go on.
 
 watch() { # PID: OpenBSD's nc does not tell when its peer has ended, but Linux does (state 08, nothing unread)
-  while socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]/\1/p') && [ -n "$socket" ]; do
+  while sleep 1 && socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]/\1/p') && [ -n "$socket" ]; do
     ! grep -q " 08 [0-9A-F]*:00000000 .* $socket " /proc/net/tcp /proc/net/tcp6 2>/dev/null || { linger; return; }
-    sleep 1
   done
 }
 

@@ -50,7 +50,7 @@ choose_method() {
   half_close=yes note=
   case $method in
     bash) half_close= ;;
-    nc) case $(nc -h 2>&1) in *BusyBox* | *Ncat*) ;; *) half_close= ;; esac ;;
+    nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
   [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import { dial, readToEnd } from "../fixtures/clients.ts";
+import { startService } from "../fixtures/services.ts";
+import { within } from "../fixtures/within.ts";
+import { startJoinBench } from "./bench.ts";
+import { joinWith } from "./joined.ts";
+import { methodsTable } from "./methods-table.ts";
+import type { Seen } from "./methods-table.ts";
+import { eachVariant, skipVariants, variants } from "./variants.ts";
+
+const MiB = 1024 * 1024;
+const table = new URL("../../docs/join-methods.md", import.meta.url);
+
+test(
+  "the ends of connections are carried as far as each method can, and the inviter ends it all",
+  { skip: skipVariants, concurrency: true },
+  async (t) => {
+    await using bench = await startJoinBench();
+    await using service = await startService((socket) => void serve(socket));
+    const seen = new Map<string, Seen>();
+
+    await eachVariant(t, async (variant) => {
+      const invited = await bench.invite(`127.0.0.1:${service.port}`);
+      await using joined = await joinWith(invited, variant);
+      await joined.script.says("ready:", 20_000);
+
+      const halfClose = await answerComesAfterTheEnd(invited.clientPort);
+      assert.equal(halfClose, variant.halfClose, "a late answer after half-close");
+      await serviceEndsFirst(invited.clientPort);
+      const reset = (await endAfter(invited.clientPort, "reset me")) === "ECONNRESET";
+      assert.equal(reset, variant.reset, "a reset by the service");
+      await joined.script.says(variant.halfClose ? `${MiB + 1} bytes in` : "bytes in", 10_000);
+      seen.set(variant.title, {
+        title: variant.title,
+        halfClose,
+        reset,
+        counts: /closed: \S+, \d+ bytes in, \d+ bytes out/.test(joined.script.output().stderr),
+      });
+
+      const client = await dial(invited.clientPort);
+      client.write("?");
+      await once(client, "data");
+      const ended = within(15_000, readToEnd(client), () => "the connection goes on");
+      invited.end();
+      await ended;
+      assert.equal((await within(10_000, joined.script.exited, () => "the script goes on")).code, 0);
+      assert.match(joined.script.output().stderr, /the inviter has ended the session\n$/);
+      await joined.nothingLeft();
+    });
+
+    if (seen.size < variants.length) return; // A failure of one method is reported by its own test.
+    const wanted = methodsTable(variants.flatMap(({ title }) => seen.get(title) ?? []));
+    if (process.env["RDV_WRITE_DOCS"] === "1") await writeFile(table, wanted);
+    assert.equal(await readFile(table, "utf8"), wanted, "docs/join-methods.md says what was seen");
+  },
+);
+
+/** First byte: `a` answers 8 MiB after the client's end, `b` says goodbye and ends, `r` resets, `?` answers and stays. */
+async function serve(socket: Socket): Promise<void> {
+  socket.once("data", (first: Buffer) => {
+    const kind = String.fromCharCode(first[0] ?? 0);
+    let received = first.length;
+    socket.on("data", (chunk: Buffer) => (received += chunk.length));
+    if (kind === "a") socket.once("end", () => setTimeout(() => socket.end(answer(received)), 3_500));
+    if (kind === "b") socket.end("goodbye");
+    if (kind === "r") socket.resetAndDestroy();
+    if (kind === "?") socket.write("!");
+  });
+}
+
+function answer(received: number): Buffer {
+  return Buffer.alloc(8 * MiB, `${received} `);
+}
+
+/** 1 MiB and its end; then 8 MiB come back, later than a tool that closes both ways would wait. */
+async function answerComesAfterTheEnd(port: number): Promise<boolean> {
+  const client = await dial(port);
+  const ending = within(15_000, readToEnd(client), () => "the connection goes on");
+  client.end(Buffer.alloc(MiB + 1, "a"));
+  const { bytes, how } = await ending;
+  client.destroy();
+  return how === "end" && bytes.equals(answer(MiB + 1));
+}
+
+/** What a service said before its end arrives, and so does the end. */
+async function serviceEndsFirst(port: number): Promise<void> {
+  const client = await dial(port);
+  const ending = within(15_000, readToEnd(client), () => "the connection goes on");
+  client.write("bye");
+  const { bytes, how } = await ending;
+  client.destroy();
+  assert.deepEqual({ text: bytes.toString(), how }, { text: "goodbye", how: "end" });
+}
+
+async function endAfter(port: number, text: string): Promise<string> {
+  const client = await dial(port);
+  const ending = within(15_000, readToEnd(client), () => "the connection goes on");
+  client.write(text);
+  const { how } = await ending;
+  client.destroy();
+  return how;
+}

@@ -1,0 +1,56 @@
+/** What a run of the tests saw of one method. */
+export interface Seen {
+  readonly title: string;
+  readonly halfClose: boolean;
+  readonly reset: boolean;
+  readonly counts: boolean;
+}
+
+/** `docs/join-methods.md`, from what was seen. */
+export function methodsTable(seen: readonly Seen[]): string {
+  const yesNo = (value: boolean): string => (value ? "yes" : "no");
+  const head = [
+    "method",
+    "ssh, scp, 5 clients at once",
+    "late answer after half-close",
+    "reset stays a reset",
+    "counts bytes",
+  ];
+  const rows = seen.map(({ title, halfClose, reset, counts }) => [
+    title,
+    "yes",
+    yesNo(halfClose),
+    yesNo(reset),
+    yesNo(counts),
+  ]);
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((row) => (row[column] ?? "").length)),
+  );
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return `# How an invited machine joins
+
+The line \`curl -fsSL https://…/j/CODE | sh\` runs a POSIX shell script that asks for consent, then waits for connections with the first
+of these that the machine has: \`rdv\`, \`node\`, \`python3\`, \`perl\`, \`socat\`, \`ncat\`, \`nc\`, \`bash\`. \`RDV_METHOD=socat\` chooses one.
+It needs \`curl\` or \`wget\`, and for the last four \`mkfifo\` and \`dd\`. It works under dash, bash, busybox ash and zsh.
+
+This table is what \`RDV_WRITE_DOCS=1 node --test test/join/methods-ends.test.ts\` saw, each method with nothing but its own program on the PATH.
+
+${line(head)}
+${rule}
+${rows.map(line).join("\n")}
+
+- An installed \`rdv\` takes over with \`rdv join\` and does everything. \`npx\` is used only with \`RDV_METHOD=npx\`, and only for a copy that is installed
+  already: running a program from a registry because of its name is not for a script that strangers send.
+- node, python3 and perl run one small program that the script fetches beside itself, checks by SHA-256 and keeps in memory; nothing is written to disk.
+- socat, ncat, nc and bash are driven by the shell through named pipes in a private temporary folder, which is removed at the end. The bytes then pass
+  through one more program a direction, and only the end of a connection is carried, never a reset.
+- OpenBSD's \`nc\` and bash cannot end one direction of a connection and go on with the other. They are for interactive use: what a service says
+  later than 2 s after its client has ended is lost, and the script says so before it asks. On systems without \`/proc\`, OpenBSD's \`nc\` does not even
+  notice that a connection has ended; the relay then closes it after 10 minutes.
+- A relay that vanishes without a word (power, cable) is noticed by node, python3, perl and socat through TCP keepalive; ncat, nc and bash send none.
+- Every method waits again by itself when the relay was away, and ends on Ctrl-C, at the end of the invitation's time, and when the inviter ends it.
+  A script that is killed with SIGKILL cannot tidy up: node, python3 and perl end with it; with the others a half that waits ends at the next client, unserved.
+`;
+}
