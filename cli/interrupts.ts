@@ -1,17 +1,26 @@
 /** Exit code of a command that was interrupted. */
 export const interruptedExit = 130;
 
+/** One Ctrl-C comes more than once where npm or the launcher passes on what the terminal has sent to everybody. */
+const echoMs = 300;
+
 interface SignalSource {
   on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", handler: () => void): unknown;
   exit(code: number): never;
 }
 
 /** Turns the first Ctrl-C (or SIGTERM, SIGHUP) into an abort that ends everything cleanly; the second ends the process at once. */
-export function createInterrupts(source: SignalSource): { readonly signal: AbortSignal } {
+export function createInterrupts(
+  source: SignalSource,
+  now: () => number = () => performance.now(),
+): { readonly signal: AbortSignal } {
   const controller = new AbortController();
+  let first = 0;
   const onSignal = (): void => {
-    if (controller.signal.aborted) source.exit(interruptedExit);
-    controller.abort();
+    if (!controller.signal.aborted) {
+      first = now();
+      controller.abort();
+    } else if (now() - first >= echoMs) source.exit(interruptedExit);
   };
   source.on("SIGINT", onSignal);
   source.on("SIGTERM", onSignal);
