@@ -57,7 +57,7 @@ export type ExposureEvent =
   | { readonly type: "ended"; readonly reason: string };
 
 /** Why an exposure is over. */
-export type ExposureEnd = "once" | "replaced" | "ended" | "aborted";
+type ExposureEnd = "once" | "replaced" | "ended" | "aborted";
 
 /** A service that is being made reachable. Disposing says goodbye, which ends the session and frees its port. */
 export interface Exposure extends AsyncDisposable {

@@ -8,7 +8,7 @@ import { createPool } from "./pool.ts";
 import type { PoolEffect, PoolEvent, PoolOptions, PoolPlacement, ReportedCode } from "./pool.ts";
 
 /** What the agent does with a pool's news; see the effects of the pool for their meaning. */
-export interface WarmPoolHooks {
+interface WarmPoolHooks {
   readonly onUp: (placement: PoolPlacement) => void;
   readonly onDown: (reason: string) => void;
   readonly onRenew: () => void;

@@ -136,9 +136,9 @@ test("a relay that takes the connection and says nothing is given up after dialM
 
 test("once accepted, a half waits longer than dialMs", async () => {
   await using relay = await startLocalService((socket) => void socket.resume().write(waitingAnswer));
-  const mine = half(relay.port, 50);
+  const mine = half(relay.port, 500);
   const socket = await relay.connection();
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await new Promise((resolve) => setTimeout(resolve, 700));
   socket.write(paired);
   (await mine.ended).socket?.destroy();
   assert.equal(mine.told.length, 2);
