@@ -19,7 +19,10 @@ setTimeout(() => process.exit(), exitGraceMs).unref();
 
 /** Started by the launcher under an older Node: when that process is killed, this one must go with it. */
 function endWithLauncher(): void {
-  if (process.env["RDV_LAUNCHED"] === undefined || process.channel === undefined) return;
+  const launched = process.env["RDV_LAUNCHED"] !== undefined;
+  delete process.env["RDV_LAUNCHED"]; // what this process starts has another parent
+  if (!launched) return;
+  if (!process.connected) process.exit(); // killed while this one was loading
   process.once("disconnect", () => process.exit());
   process.channel?.unref();
 }
