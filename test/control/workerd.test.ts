@@ -19,7 +19,7 @@ describeControlPlane("workerd", startWorkerd);
 
 test(
   "on workerd objects that slept with open sockets know their agent and their relay",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await using control = await startWorkerd(await createSecrets());
     const rig = createRig(() => control);
