@@ -23,6 +23,6 @@ export function plainText(value: string): string {
     .normalize("NFC")
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "\u{FFFD}")
     .trim();
-  const characters = [...visible];
+  const characters = Array.from(visible);
   return characters.length > longestValue ? `${characters.slice(0, longestValue).join("")}…` : visible;
 }

@@ -18,7 +18,10 @@ export function pickLanguage(acceptLanguage: string | undefined, query: string |
 function bestMatch(header: string): Language | undefined {
   let best: { language: Language; weight: number } | undefined;
   for (const range of header.split(",")) {
-    const [tag = "", ...parameters] = range.trim().toLowerCase().split(";");
+    const [tag = "", ...parameters] = range
+      .toLowerCase()
+      .split(/\s*;\s*/)
+      .map((each) => each.trim());
     const language = languages.find((each) => tag === each || tag.startsWith(`${each}-`));
     const weight = weightOf(parameters);
     if (language && weight > (best?.weight ?? 0)) best = { language, weight };

@@ -137,7 +137,7 @@ function serviceText(service: string | undefined, text: PageText): ServiceText {
 }
 
 function addresses(allow: readonly string[]): string {
-  return allow.map((each) => `<code>${shown(each)}</code>`).join(", ");
+  return allow.map((each) => `<code>${shown(each)}</code>`).join(" ");
 }
 
 /** The time in UTC for everybody; the script adds the reader's own. */

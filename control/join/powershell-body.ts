@@ -115,7 +115,7 @@ export const powershellBody = String.raw`
   }
 
   function New-Half {
-    $half = @{ dial = $null; socket = $null; text = ''; until = 0; accepted = $false; buffer = (New-Object byte[] 8192) }
+    $half = @{ dial = $null; socket = $null; text = ''; until = 0; accepted = $false; buffer = [byte[]]::new(8192) }
     $half.until = $clock.ElapsedMilliseconds + 20000
     [void]$halves.Add($half)
     try { $half.dial = New-Dial $claim.relay $claim.port; Step-Half $half } catch { Remove-Half $half (Why $_) }
@@ -176,7 +176,7 @@ export const powershellBody = String.raw`
   }
 
   function New-Flow($from, $to) {
-    return @{ from = $from; to = $to; buffer = (New-Object byte[] 65536); start = 0; stop = 0; ended = $false; done = $false; bytes = [long]0 }
+    return @{ from = $from; to = $to; buffer = [byte[]]::new(65536); start = 0; stop = 0; ended = $false; done = $false; bytes = [long]0 }
   }
 
   function Add-Pair($socket, $lines, $rest) { # The service is dialled only now: an idle connection costs it a slot.
