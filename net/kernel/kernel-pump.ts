@@ -34,8 +34,8 @@ export async function createKernelPump({
   let crashes = 0;
   let disposed = false;
   for (let index = 0; index < threads; index += 1) workers.push(start(index));
-  const onProcessExit = (): void => workers.forEach((worker) => worker.wake());
-  process.once("exit", onProcessExit); // Node waits for its threads, and a thread in epoll_wait waits for an event
+  const onProcessExit = (): void => workers.forEach((worker) => void worker.stop());
+  process.once("exit", onProcessExit); // Node waits for its threads, and a thread in epoll_wait waits for a command
   try {
     await Promise.all(workers.map((worker) => worker.started));
   } catch (error) {

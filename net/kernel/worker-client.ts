@@ -27,8 +27,6 @@ export interface WorkerClient {
   readonly started: Promise<void>;
   /** Resets all pairs and ends the thread. */
   stop(): Promise<void>;
-  /** Wakes the thread to look at its commands, or at its own end when the process exits. */
-  wake(): void;
   /** Makes the thread throw, to test what then happens. */
   fail(): void;
 }
@@ -89,7 +87,6 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
       stopping = true;
       return exited.promise;
     },
-    wake,
     fail: () => order(command.fail),
   };
 
