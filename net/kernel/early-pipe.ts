@@ -7,12 +7,12 @@ export interface EarlyPipe {
   readonly writeEnd: number;
 }
 
-/** A pipe that takes `bytes` at once, or undefined when the kernel gives none. */
+/** A pipe that takes `bytes` at once, or undefined when the kernel gives none. It is used for other pairs later. */
 export function openEarlyPipe(libc: Libc, bytes: number): EarlyPipe | undefined {
   const ends = new Int32Array(2);
   if (libc.pipe(ends) !== 0) return undefined;
   const pipe = { readEnd: at(ends, 0), writeEnd: at(ends, 1) };
-  if (libc.setPipeSize(pipe.writeEnd, bytes) >= bytes) return pipe;
+  if (libc.setPipeSize(pipe.writeEnd, Math.max(bytes, usualBytes)) >= bytes) return pipe;
   closeEarlyPipe(libc, pipe);
   return undefined;
 }
@@ -22,3 +22,6 @@ export function closeEarlyPipe(libc: Libc, pipe: EarlyPipe): void {
   libc.close(pipe.readEnd);
   libc.close(pipe.writeEnd);
 }
+
+/** Not less than the kernel's default: a pipe that was made small would slow down whoever borrows it next. */
+const usualBytes = 65_536;

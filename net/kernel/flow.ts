@@ -118,6 +118,7 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
 
   /** A short read has emptied the socket, so the call that would only say EAGAIN is saved: an edge tells of new bytes. */
   function copy(direction: number, sink: number): Flowed {
+    returnPipe(direction); // what is queued lies either in a pipe or in a leftover, and this call may leave a leftover
     const got = libc.recv(at(sockets, direction), buffer, copyBytes);
     if (got < 0) return readFailed(direction);
     if (got === 0) return readEnd(direction);
