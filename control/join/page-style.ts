@@ -64,7 +64,7 @@ button {
 button:hover { filter: brightness(1.1); }
 [hidden] { display: none; }
 .said { flex-basis: 100%; color: var(--accent); font-size: .9375rem; font-weight: 600; }
-.said:empty { margin-block-start: -.75rem; }
+.said:empty { position: absolute; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; border-radius: 4px; }
 section ul { margin: 0; padding-inline-start: 1.25rem; }
 section li { margin-block-end: .5rem; padding-inline-start: .25rem; }
@@ -76,4 +76,4 @@ footer p { margin: 0; padding-block-start: 1.25rem; border-block-start: 1px soli
 `;
 
 /** SHA-256 of `pageStyle`, Base64; a test compares them. */
-export const pageStyleHash = "t4dx76ddBg0UKdebQikzvxZytkVapqPusMN9UGdcolc=";
+export const pageStyleHash = "jZOuVBCEyBUG43qOi7d+e4+uvmtJLSe3z2ILFSWk7O8=";

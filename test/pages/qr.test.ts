@@ -21,6 +21,14 @@ test("a code for an invitation fits a terminal of 80 by 24", () => {
   assert.match(lines.join(""), /^[█▀▄ ]+$/);
 });
 
+test("with color, every line sets white on black and ends it, and is otherwise the same", () => {
+  const url = "https://rdv.example.org/j/K7Q2-9FMX";
+  const [start, end] = ["\u001B[38;5;231;48;5;16m", "\u001B[0m"];
+  const lines = formatQr(url, { color: true }).split("\n").slice(0, -1);
+  assert.ok(lines.every((line) => line.startsWith(start) && line.endsWith(end)));
+  assert.equal(lines.map((line) => `${line.slice(start.length, -end.length)}\n`).join(""), formatQr(url));
+});
+
 test("what does not fit a code is refused", () => {
   assert.throws(() => formatQr("x".repeat(5_000)));
 });
