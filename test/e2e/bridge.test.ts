@@ -62,7 +62,7 @@ test("listen-listen never pairs a peer that has gone, and --once ends with 0 aft
   broken.write("never to be seen");
   broken.resetAndDestroy();
   silent.end();
-  await within(5_000, readToEnd(silent), () => "the answer to a peer that said nothing and ended");
+  await within(10_000, readToEnd(silent), () => "the answer to a peer that said nothing and ended");
   const living = await dial(a);
   const other = await dial(b);
   const heard = [readToEnd(living), readToEnd(other)];
@@ -97,7 +97,7 @@ test("Ctrl-C ends a bridge with 130 and closes its ports and its pairs", async (
   bridge.interrupt();
   assert.equal(await bridge.exitCode(), 130);
   await Promise.all(
-    endings.map(async (ending) => await within(5_000, ending, () => "the end of an open peer")),
+    endings.map(async (ending) => await within(10_000, ending, () => "the end of an open peer")),
   );
   await untilListening(a, false);
 });

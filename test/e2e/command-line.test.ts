@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { dial, readToEnd, servedWithin } from "../fixtures/clients.ts";
 import { isListening } from "../fixtures/listeners.ts";
 import { claimPorts } from "../fixtures/ports.ts";
-import { runRdv } from "../fixtures/rdv.ts";
+import { runRdv, startPlainRdv } from "../fixtures/rdv.ts";
 import { createUpPlace, expose, startUp, startUpAt } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
@@ -80,7 +80,7 @@ test("the state directory, and every file in it that holds a secret, is for this
   assert.ok(await isPrivate(folder));
   const secrets = [];
   for (const name of await readdir(folder)) {
-    const content = await readFile(join(folder, name), "latin1");
+    const content = await readFile(join(folder, name), "latin1").catch(() => ""); // It may just have been renamed.
     if (!content.includes(up.token) && !content.includes('"d":')) continue; // `d` is the private part of a JWK (RFC 8037).
     secrets.push(name);
     assert.ok(await isPrivate(join(folder, name)), `${name} can be read by others`);
@@ -90,8 +90,11 @@ test("the state directory, and every file in it that holds a secret, is for this
 
 test("without --json the output of `rdv expose` is the line to use next", async () => {
   await using up = await startUp();
-  const { stdout } = await runRdv(["expose", "ssh", "--ttl", "1s"], up.place);
-  assert.match(stdout, /^ssh -p \d+ \S+@127\.0\.0\.1\n$/);
+  await using agent = startPlainRdv(["expose", "ssh"], up.place);
+  await agent.says("ssh -p ");
+  agent.kill("SIGINT");
+  assert.equal((await within(20_000, agent.exited, () => "the agent's end")).code, 130);
+  assert.match(agent.output().stdout, /^ssh -p \d+ \S+@127\.0\.0\.1\n$/);
 });
 
 test("a service that does not answer: the client is closed at once, the agent says target_refused and serves on", async () => {
@@ -100,7 +103,7 @@ test("a service that does not answer: the client is closed at once, the agent sa
   await using session = await expose(up.place, block.port(0));
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const client = await dial(session.port);
-    const { bytes } = await within(5_000, readToEnd(client), () => "the client's end");
+    const { bytes } = await within(10_000, readToEnd(client), () => "the client's end");
     assert.equal(bytes.length, 0);
     client.destroy();
     await session.rdv.event("closed", { outcome: "target_refused" });
@@ -111,14 +114,14 @@ test("Ctrl-C ends `rdv expose` with 130; session, port and pairs are gone", asyn
   await using echo = await startEcho();
   await using up = await startUp();
   await using session = await expose(up.place, echo.port);
-  await servedWithin(2_000, session.port);
+  await servedWithin(10_000, session.port);
   const client = await dial(session.port);
   const ending = readToEnd(client);
   client.write("open");
   await session.rdv.event("paired", {});
   session.rdv.interrupt();
   assert.equal(await session.rdv.exitCode(), 130);
-  await within(5_000, ending, () => "the open client's end");
+  await within(10_000, ending, () => "the open client's end");
   const listed = await runRdv(["sessions", "ls", "--json"], up.place);
   assert.deepEqual([listed.code, listed.stdout], [0, ""]);
   assert.equal(isListening(session.port), false);
@@ -129,7 +132,7 @@ test("Ctrl-C ends `rdv up` with 130 and closes every port; the state directory c
   await using place = await createUpPlace();
   await using up = await startUpAt(place);
   await using session = await expose(place, echo.port);
-  await servedWithin(2_000, session.port);
+  await servedWithin(10_000, session.port);
   up.rdv.interrupt();
   assert.equal(await up.rdv.exitCode(), 130);
   assert.deepEqual(place.block.ports.filter(isListening), []);

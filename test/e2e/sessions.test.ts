@@ -42,7 +42,7 @@ test("sessions and their policies on the command line", async (t) => {
     const port = up.place.block.port(9);
     await using session = await expose(up.place, echo.port, "--name", "fixed", "--port", String(port));
     assert.equal(session.port, port);
-    await servedWithin(2_000, port);
+    await servedWithin(10_000, port);
     const second = await runRdv(
       ["expose", String(echo.port), "--name", "other", "--port", String(port)],
       up.place,
@@ -65,7 +65,6 @@ test("sessions and their policies on the command line", async (t) => {
   await t.test("`--ttl 2s` ends the session by itself", async () => {
     const start = performance.now();
     await using session = await expose(up.place, echo.port, "--ttl", "2s");
-    await servedWithin(2_000, session.port);
     await session.rdv.event("ended");
     await session.rdv.exitCode();
     assert.ok(performance.now() - start >= 1_900, "not before its time");

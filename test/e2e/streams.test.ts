@@ -73,7 +73,7 @@ test("streams through rdv keep the meaning of TCP", async (t) => {
     await once(served, "data");
     const ending = readToEnd(served);
     client.resetAndDestroy();
-    assert.equal((await within(5_000, ending, () => "the reset at the service")).how, "ECONNRESET");
+    assert.equal((await within(10_000, ending, () => "the reset at the service")).how, "ECONNRESET");
     await session.rdv.event("closed", { outcome: "reset_by_client" });
   });
 
@@ -86,7 +86,7 @@ test("streams through rdv keep the meaning of TCP", async (t) => {
     const served = await service.connection();
     await once(served, "data");
     served.resetAndDestroy();
-    assert.equal((await within(5_000, ending, () => "the reset at the client")).how, "ECONNRESET");
+    assert.equal((await within(10_000, ending, () => "the reset at the client")).how, "ECONNRESET");
     await session.rdv.event("closed", { outcome: "reset_by_agent" });
   });
 
@@ -110,7 +110,7 @@ test("streams through rdv keep the meaning of TCP", async (t) => {
     await using second = await expose(up.place, service.port, "--name", "away");
     const answer = readToEnd(staying);
     staying.end("I stayed");
-    assert.equal((await within(5_000, answer, () => "the echo")).bytes.toString(), "I stayed");
+    assert.equal((await within(10_000, answer, () => "the echo")).bytes.toString(), "I stayed");
     await second.rdv.event("closed", { bytesIn: 8 });
     assert.equal(service.spoken(), 1, "clients that reached the service");
     assert.equal(second.rdv.events().filter(({ event }) => event === "paired").length, 1);
