@@ -3,6 +3,8 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { findTool, toolPackages } from "./fixtures/tools.ts";
 import type { Tool } from "./fixtures/tools.ts";
 
+const aptGetPath = "/usr/bin/apt-get";
+
 /**
  * Installs the Debian packages whose programs the end-to-end tests run, where it may: `node test/packages.ts`.
  * Without root or apt-get it says what is missing; the tests that need it are then skipped, and in CI this fails.
@@ -10,7 +12,7 @@ import type { Tool } from "./fixtures/tools.ts";
 function main(): number {
   const wanted = missingPackages();
   if (wanted.length === 0) return 0;
-  if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) install(wanted);
+  if (process.getuid?.() === 0 && existsSync(aptGetPath)) install(wanted);
   const missing = missingPackages();
   if (missing.length === 0) return 0;
   const tools = missingTools().join(", ");
@@ -38,7 +40,7 @@ function install(packages: readonly string[]): void {
 /** Runs apt-get quietly; its output is shown only when it fails. */
 function aptGet(...args: readonly string[]): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const { status, stdout, stderr } = spawnSync("apt-get", args, {
+  const { status, stdout, stderr } = spawnSync(aptGetPath, args, {
     env,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
