@@ -12,6 +12,8 @@ import type { Programs } from "./programs.ts";
 /** A machine that runs the join script with hardly any programs. */
 export interface Joined extends AsyncDisposable {
   readonly script: Running;
+  /** Its folder for temporary files, empty but for what the script puts there. */
+  readonly temp: string;
   /** Waits until no process of it lives and no file of it lies about. */
   nothingLeft(): Promise<void>;
 }
@@ -56,6 +58,7 @@ export async function joinWith(
   const stack = held.move();
   return {
     script,
+    temp,
     nothingLeft: async () => {
       await until(5_000, `processes end: ${processesOf(temp).join(", ")}`, () =>
         processesOf(temp).length === 0 ? true : undefined,

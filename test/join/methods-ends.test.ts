@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dial, readToEnd } from "../fixtures/clients.ts";
 import { startService } from "../fixtures/services.ts";
-import { within } from "../fixtures/within.ts";
+import { until, within } from "../fixtures/within.ts";
 import { startJoinBench } from "./bench.ts";
 import { joinWith } from "./joined.ts";
 import { methodsTable } from "./methods-table.ts";
@@ -20,10 +20,11 @@ test(
   { skip: skipVariants, concurrency: true },
   async (t) => {
     await using bench = await startJoinBench();
-    await using service = await startService((socket) => void serve(socket));
     const seen = new Map<string, Seen>();
 
     await eachVariant(t, async (variant) => {
+      const resets: string[] = [];
+      await using service = await startService((socket) => serve(socket, (how) => resets.push(how)));
       const invited = await bench.invite(`127.0.0.1:${service.port}`);
       await using joined = await joinWith(invited, variant);
       await joined.script.says("ready:", 20_000);
@@ -33,6 +34,9 @@ test(
       await serviceEndsFirst(invited.clientPort);
       const reset = (await endAfter(invited.clientPort, "reset me")) === "ECONNRESET";
       assert.equal(reset, variant.reset, "a reset by the service");
+      await clientResets(invited.clientPort);
+      await until(10_000, "the service hears of the client's reset", () => resets[0]);
+      assert.equal(resets[0] === "ECONNRESET", variant.reset, "a reset by the client");
       await joined.script.says(variant.halfClose ? `${MiB + 1} bytes in` : "bytes in", 10_000);
       seen.set(variant.title, {
         title: variant.title,
@@ -59,8 +63,11 @@ test(
   },
 );
 
-/** First byte: `a` answers 8 MiB after the client's end, `b` says goodbye and ends, `r` resets, `?` answers and stays. */
-async function serve(socket: Socket): Promise<void> {
+/**
+ * First byte: `a` answers 8 MiB after the client's end, `b` says goodbye and ends, `r` resets, `?` answers and stays,
+ * and so does `x`, which then tells how the client left.
+ */
+function serve(socket: Socket, onLeft: (how: string) => void): void {
   socket.once("data", (first: Buffer) => {
     const kind = String.fromCharCode(first[0] ?? 0);
     let received = first.length;
@@ -68,7 +75,11 @@ async function serve(socket: Socket): Promise<void> {
     if (kind === "a") socket.once("end", () => setTimeout(() => socket.end(answer(received)), 3_500));
     if (kind === "b") socket.end("goodbye");
     if (kind === "r") socket.resetAndDestroy();
-    if (kind === "?") socket.write("!");
+    if (kind === "?" || kind === "x") socket.write("!");
+    if (kind === "x")
+      socket
+        .once("error", (error: NodeJS.ErrnoException) => onLeft(error.code ?? ""))
+        .once("end", () => onLeft("end"));
   });
 }
 
@@ -94,6 +105,13 @@ async function serviceEndsFirst(port: number): Promise<void> {
   const { bytes, how } = await ending;
   client.destroy();
   assert.deepEqual({ text: bytes.toString(), how }, { text: "goodbye", how: "end" });
+}
+
+async function clientResets(port: number): Promise<void> {
+  const client = await dial(port);
+  client.write("x");
+  await once(client, "data");
+  client.resetAndDestroy();
 }
 
 async function endAfter(port: number, text: string): Promise<string> {

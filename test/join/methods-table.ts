@@ -46,11 +46,12 @@ ${rows.map(line).join("\n")}
 - node, python3 and perl run one small program that the script fetches beside itself, checks by SHA-256 and keeps in memory; nothing is written to disk.
 - socat, ncat, nc and bash are driven by the shell through named pipes in a private temporary folder, which is removed at the end. The bytes then pass
   through one more program a direction, and only the end of a connection is carried, never a reset.
-- OpenBSD's \`nc\` and bash cannot end one direction of a connection and go on with the other. They are for interactive use: what a service says
-  later than 2 s after its client has ended is lost, and the script says so before it asks. On systems without \`/proc\`, OpenBSD's \`nc\` does not even
-  notice that a connection has ended; the relay then closes it after 10 minutes.
+- bash and \`nc\` cannot end one direction of a connection and go on with the other. They are for interactive use, and the script says so before it asks:
+  what a service says later than 2 s after its client has ended is lost, with busybox's \`nc\` at once. On systems without \`/proc\`, OpenBSD's \`nc\` does
+  not even notice that a connection has ended; the relay then closes it after 10 minutes.
+- Bytes are counted by the agent itself or by \`dd\`; busybox's \`dd\` may be built without that.
 - A relay that vanishes without a word (power, cable) is noticed by node, python3, perl and socat through TCP keepalive; ncat, nc and bash send none.
 - Every method waits again by itself when the relay was away, and ends on Ctrl-C, at the end of the invitation's time, and when the inviter ends it.
-  A script that is killed with SIGKILL cannot tidy up: node, python3 and perl end with it; with the others a half that waits ends at the next client, unserved.
+  A script that is killed with SIGKILL cannot tidy up: node and python3 end with it, and with the others a half that waits ends at the next client, unserved.
 `;
 }

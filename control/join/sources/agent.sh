@@ -22,7 +22,10 @@ serve() {
           away) say "the relay is back" ;;
         esac
         state=up wanted=$RDV_POOL failures=0 delay=0 ;;
-      paired) halves=$((halves - 1)) && say "opened: $text" ;;
+      paired) # DEMAND CLIENT: as many halves as clients still wait, up to 32, but never less than the pool
+        halves=$((halves - 1)) demand=${text%% *}
+        wanted=$((demand > 32 ? 32 : demand > RDV_POOL ? demand : RDV_POOL))
+        say "opened: ${text#* }" ;;
       closed) say "closed: $text" ;;
       lost) # One half at a time asks a relay that is away, after a random time.
         [ "$state" = away ] || say "the relay $RDV_RELAY is away ($text); trying again"
@@ -68,9 +71,13 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
   while read -r _ code reason <&3; do
-    client=
+    client= demand=0
     while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
-      case $line in [Rr]dv-[Cc]lient:*) client=${line#*: } client=${client%"$cr"} ;; esac
+      line=${line%"$cr"}
+      case $line in
+        [Rr]dv-[Cc]lient:*) client=${line#*: } ;;
+        [Rr]dv-[Dd]emand:*[0-9]) demand=$((${line#*: } + 0)) ;;
+      esac
     done
     case $code in
       100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
@@ -91,7 +98,7 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
 
 join() { # NAME: only now is the service dialled
   kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
-  echo "paired $client" >&5
+  echo "paired $demand $client" >&5
   relayed=$dialled
   dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- &
   serviced=$! dialled="$dialled $!"
