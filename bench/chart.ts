@@ -69,7 +69,11 @@ export function drawChart(series: readonly Series[], caption: string): string {
     .map((panel) => ({
       panel,
       rows: series.filter(
-        (s) => s.kind === panel.kind && s.measure === panel.measure && s.column === panel.column,
+        (s) =>
+          s.kind === panel.kind &&
+          s.measure === panel.measure &&
+          s.column === panel.column &&
+          !(panel.measure === "connections" && s.peer === "direct"),
       ),
     }))
     .filter(({ rows }) => rows.length > 0);

@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, release, totalmem, type as systemType } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type as systemType } from "node:os";
 
 /** Where the numbers come from. */
 export interface Machine {
@@ -7,6 +7,8 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
+  /** Load average of the last minute: how quiet it was. */
+  readonly load: number;
 }
 
 export function describeMachine(): Machine {
@@ -16,5 +18,6 @@ export function describeMachine(): Machine {
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     kernel: `${systemType()} ${release()} ${process.arch}`,
     node: process.version,
+    load: loadavg()[0] ?? 0,
   };
 }

@@ -24,6 +24,7 @@ export async function measureAll(
   signal: AbortSignal,
 ): Promise<void> {
   const begun = new Date();
+  const machine = describeMachine();
   const chosen = choose(peers, ({ name }) => name, options.only);
   const probed = await Promise.all(chosen.map(async (peer) => [peer, await peer.probe()] as const));
   const plan = planFrom(options, probed);
@@ -37,7 +38,6 @@ export async function measureAll(
     await runPlan(plan, { load, results, progress, signal });
   }
   const series = results.series();
-  const machine = describeMachine();
   const figures = checkFigures(series);
   const problems = results.problems();
   const headline = describeRun({ ...plan, begun, ended: new Date(), machine });
