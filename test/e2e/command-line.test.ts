@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { dial, readToEnd, servedWithin } from "../fixtures/clients.ts";
+import { dial, readToEnd, servedWithin, startDial } from "../fixtures/clients.ts";
 import { isListening } from "../fixtures/listeners.ts";
 import { claimPorts } from "../fixtures/ports.ts";
 import { runRdv, startPlainRdv } from "../fixtures/rdv.ts";
@@ -63,7 +63,7 @@ test("what cannot be done ends with 1 and one line that says why", async (t) => 
   });
 
   await t.test("another program has the control plane's port", async () => {
-    const taken = String(new URL(up.control).port);
+    const taken = new URL(up.control).port;
     await fails(["up", "--control-port", taken, "--relay-port", "0"], {}, new RegExp(taken));
   });
 
@@ -102,7 +102,7 @@ test("a service that does not answer: the client is closed at once, the agent sa
   await using block = await claimPorts();
   await using session = await expose(up.place, block.port(0));
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const client = await dial(session.port);
+    const client = startDial(session.port); // The end may come before this side has seen the connection open.
     const { bytes } = await within(10_000, readToEnd(client), () => "the client's end");
     assert.equal(bytes.length, 0);
     client.destroy();
