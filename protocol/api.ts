@@ -42,6 +42,10 @@ export const Policy = z.object({
 });
 export type Policy = z.infer<typeof Policy>;
 
+/** How long a region's relays took to answer the agent's connects, in milliseconds. */
+export const RegionLatency = z.object({ region: Region, ms: z.number().min(0).max(60_000) });
+export type RegionLatency = z.infer<typeof RegionLatency>;
+
 /** Body of `POST /v1/sessions`. */
 export const CreateSession = z.strictObject({
   /** Unique in the account. Without it the control plane makes one from `suggestedName`. */
@@ -53,6 +57,10 @@ export const CreateSession = z.strictObject({
   /** Wanted public port: refused with `port_taken` when it belongs to another session. */
   port: Port.optional(),
   region: Region.optional(),
+  /** The agent's own measurements; without `region` the nearest of these is taken. */
+  latencies: z.array(RegionLatency).max(limits.regionsMeasured).optional(),
+  /** Relays that carry the session at once, all with the same port; by default one. */
+  relays: z.number().int().min(1).max(limits.relaysPerSession).optional(),
   allow: z.array(Cidr).max(limits.allowList).optional(),
   ttlSeconds: z
     .number()
@@ -127,6 +135,22 @@ export const Relay = z.object({
   seenAt: z.iso.datetime().nullable(),
 });
 export type Relay = z.infer<typeof Relay>;
+
+/** A relay that a new session may get: agents measure how far it is. */
+export const RelayCandidate = z.object({ id: RelayId, region: Region, host: Host, sharedPort: Port });
+export type RelayCandidate = z.infer<typeof RelayCandidate>;
+
+/** Answer of `GET /v1/relays/candidates`. */
+export const RelayCandidates = z.object({ relays: z.array(RelayCandidate) });
+export type RelayCandidates = z.infer<typeof RelayCandidates>;
+
+/** Answer of `POST /v1/relays/:id/drain`. */
+export const RelayDrain = z.object({
+  relay: Relay,
+  /** Other relays that take sessions now; with none the sessions stay where they are until there is one. */
+  others: z.number().int().min(0),
+});
+export type RelayDrain = z.infer<typeof RelayDrain>;
 
 /** Answer of `GET /v1/relays`. */
 export const RelayList = z.object({ relays: z.array(Relay) });

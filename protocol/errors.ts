@@ -23,6 +23,7 @@ export const errorRules = {
   port_unavailable: { status: 409, exit: 1, retry: false, title: "The relay cannot listen on that port" },
   replaced: { status: 409, exit: 1, retry: false, title: "A newer agent has taken over this session" },
   ended: { status: 410, exit: 1, retry: false, title: "The session has ended" },
+  relay_busy: { status: 409, exit: 1, retry: false, title: "The relay still carries sessions" },
   too_large: { status: 413, exit: 1, retry: false, title: "The request is too large" },
   wrong_relay: { status: 421, exit: 1, retry: false, title: "The ticket is for another relay" },
   upgrade_required: { status: 426, exit: 1, retry: false, title: "This address wants an upgrade" },

@@ -49,6 +49,14 @@ export const limits = {
   poolMax: 32,
   /** Live pairs of a draining relay may finish for this long. */
   drainMs: 10 * 60_000,
+  /** A relay whose control link is lost may come back within this time, and its sessions stay where they are. */
+  relayLostMs: 8_000,
+  /** An agent that cannot reach a relay which is up is given another one after this time. */
+  relayUnreachableMs: 30_000,
+  /** Relays that carry one session at once. */
+  relaysPerSession: 4,
+  /** Regions whose latency an agent tells. */
+  regionsMeasured: 16,
   /** Clock skew that a ticket check forgives, in seconds. */
   ticketSkewSeconds: 30,
   /** A ticket's life, in seconds: renewed every `ticketRenewMs`, so at least 1 h is left when the control plane goes away. */

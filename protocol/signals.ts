@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { Host, Placement, Port, Region, RelayId, RelayLoad, SessionId, SessionName } from "./api.ts";
+import { AccountId, Host, Placement, Port, Region, RelayId, RelayLoad, SessionId, SessionName } from "./api.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
 
@@ -23,6 +23,10 @@ export const AgentSignal = z.discriminatedUnion("type", [
     clientPort: Port,
     code: z.enum(["port_unavailable", "wrong_relay", "ticket_invalid", "draining", "full"]),
   }),
+  /** Halves wait at this relay now, with the newest placement: places that the session has left can be given up. */
+  z.object({ type: z.literal("up"), relay: RelayId }),
+  /** The relay cannot be reached from here; said again with every failed attempt. */
+  z.object({ type: z.literal("lost"), relay: RelayId }),
   /** The agent stops for good: end the session now. */
   z.object({ type: z.literal("bye") }),
 ]);
@@ -41,12 +45,26 @@ export const SessionSignal = z.discriminatedUnion("type", [
   }),
   /** The relay is back: dial it now instead of waiting for the backoff, within `withinMs` by full jitter. */
   z.object({ type: z.literal("dial"), relay: RelayId, withinMs: z.number().int().min(0) }),
+  /** The control plane has lost sight of the relay: look whether it is still there, and say `lost` if not. */
+  z.object({ type: z.literal("check"), relay: RelayId }),
   /** A newer agent took over; this one must stop. */
   z.object({ type: z.literal("replaced") }),
   /** The session is over. */
   z.object({ type: z.literal("ended"), reason: z.string() }),
 ]);
 export type SessionSignal = z.infer<typeof SessionSignal>;
+
+/** Sessions in one signal: about 120 bytes each, so that none exceeds `limits.signalBytes`. */
+export const sessionsInSignal = 400;
+
+/** A session that a relay serves. */
+export const OpenSession = z.object({
+  session: SessionId,
+  owner: AccountId,
+  port: Port.nullable(),
+  epoch: z.number().int().min(1),
+});
+export type OpenSession = z.infer<typeof OpenSession>;
 
 /** Relay node → relay object, on `GET /v1/relays/:id/link`. */
 export const RelaySignal = z.discriminatedUnion("type", [
@@ -60,6 +78,8 @@ export const RelaySignal = z.discriminatedUnion("type", [
     ports: z.object({ from: Port, to: Port }),
     version: z.string().max(40),
   }),
+  /** After `hello`, in pages: what the relay serves, so that both agree. */
+  z.object({ type: z.literal("sessions"), sessions: z.array(OpenSession).max(sessionsInSignal) }),
   z.object({ type: z.literal("load"), load: RelayLoad }),
 ]);
 export type RelaySignal = z.infer<typeof RelaySignal>;
@@ -79,6 +99,10 @@ export const LinkSignal = z.discriminatedUnion("type", [
   }),
   /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */
   z.object({ type: z.literal("end"), ended: EndedSession }),
+  /** The session is at another relay now: close its port and its waiting halves; its pairs may finish. */
+  z.object({ type: z.literal("leave"), session: SessionId }),
+  /** The relay is no member of the fleet any more. */
+  z.object({ type: z.literal("removed") }),
 ]);
 export type LinkSignal = z.infer<typeof LinkSignal>;
 
