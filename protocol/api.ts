@@ -31,14 +31,30 @@ export const SessionId = z.string().regex(/^s_[a-z0-9]{20,40}$/);
 export const RelayId = z.string().regex(/^r_[a-z0-9]{8,40}$/);
 export const AccountId = z.string().regex(/^a_[a-z0-9]{1,40}$/);
 
+export const KeyId = z.string().regex(/^k_[0-9a-f]{26}$/);
+
+const allow = z.array(Cidr).max(limits.allowList);
+const pairs = z.number().int().min(1).max(limits.pairsPerSession);
+const connectsPerSecond = z.number().int().min(1).max(1_000);
+const bytes = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const ttlSeconds = z
+  .number()
+  .int()
+  .min(1)
+  .max(365 * 86_400);
+
 /** Who may use a session and how much of it. */
 export const Policy = z.object({
   /** Client addresses that may connect; empty means every address. */
-  allow: z.array(Cidr).max(limits.allowList),
+  allow,
   /** End the session after its first pair. */
   once: z.boolean(),
   /** Pairs that live at once. */
-  pairs: z.number().int().min(1).max(limits.pairsPerSession),
+  pairs,
+  /** Plain clients that may come in a second, from all addresses together; absent means no such limit. */
+  connectsPerSecond: connectsPerSecond.optional(),
+  /** Bytes of both directions after which a relay ends the session; absent means no such limit. */
+  bytes: bytes.optional(),
 });
 export type Policy = z.infer<typeof Policy>;
 
@@ -61,17 +77,25 @@ export const CreateSession = z.strictObject({
   latencies: z.array(RegionLatency).max(limits.regionsMeasured).optional(),
   /** Relays that carry the session at once, all with the same port; by default one. */
   relays: z.number().int().min(1).max(limits.relaysPerSession).optional(),
-  allow: z.array(Cidr).max(limits.allowList).optional(),
-  ttlSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(365 * 86_400)
-    .optional(),
+  allow: allow.optional(),
+  ttlSeconds: ttlSeconds.optional(),
   once: z.boolean().optional(),
-  pairs: z.number().int().min(1).max(limits.pairsPerSession).optional(),
+  pairs: pairs.optional(),
+  connectsPerSecond: connectsPerSecond.optional(),
+  bytes: bytes.optional(),
 });
 export type CreateSession = z.infer<typeof CreateSession>;
+
+/** Body of `PATCH /v1/sessions/:idOrName`: what is absent stays, null takes a limit away. */
+export const UpdateSession = z.strictObject({
+  allow: allow.optional(),
+  /** From now on. */
+  ttlSeconds: ttlSeconds.nullable().optional(),
+  pairs: pairs.optional(),
+  connectsPerSecond: connectsPerSecond.nullable().optional(),
+  bytes: bytes.nullable().optional(),
+});
+export type UpdateSession = z.infer<typeof UpdateSession>;
 
 /** Where a session is reachable: one relay that carries it. */
 export const Placement = z.object({
@@ -105,8 +129,21 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
-/** Answer of `GET /v1/sessions`. */
-export const SessionList = z.object({ sessions: z.array(Session) });
+/** Query of every list: pages of `limit` entries; `cursor` is the `next` of the page before. */
+export const PageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_]{1,60}$/, "not a cursor of this list")
+    .optional(),
+});
+export type PageQuery = z.infer<typeof PageQuery>;
+
+/** Absent on the last page. */
+const next = z.string().optional();
+
+/** Answer of `GET /v1/sessions`, in the order of ids. */
+export const SessionList = z.object({ sessions: z.array(Session), next });
 export type SessionList = z.infer<typeof SessionList>;
 
 /** Load that a relay reports with each heartbeat. */
@@ -152,9 +189,48 @@ export const RelayDrain = z.object({
 });
 export type RelayDrain = z.infer<typeof RelayDrain>;
 
-/** Answer of `GET /v1/relays`. */
-export const RelayList = z.object({ relays: z.array(Relay) });
+/** Answer of `GET /v1/relays`, in the order of ids. */
+export const RelayList = z.object({ relays: z.array(Relay), next });
 export type RelayList = z.infer<typeof RelayList>;
+
+/** What a key may do: `sessions` and their agents, `relays` that join the fleet, `admin` everything of its account. */
+export const Scope = z.enum(["sessions", "relays", "admin"]);
+export type Scope = z.infer<typeof Scope>;
+
+/** Body of `POST /v1/keys`. */
+export const CreateKey = z.strictObject({
+  /** For the list alone. */
+  label: z.string().max(100).optional(),
+  scopes: z.array(Scope).min(1).max(3),
+  expiresInSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(10 * 365 * 86_400)
+    .optional(),
+  /** The operator's admin key makes keys for any account; an account begins with its first key. */
+  account: AccountId.optional(),
+});
+export type CreateKey = z.infer<typeof CreateKey>;
+
+/** A key as the list shows it. */
+export const Key = z.object({
+  id: KeyId,
+  account: AccountId,
+  label: z.string(),
+  scopes: z.array(Scope),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime().nullable(),
+});
+export type Key = z.infer<typeof Key>;
+
+/** Answer of `POST /v1/keys`: the only one that shows the token. */
+export const CreatedKey = Key.extend({ token: z.string() });
+export type CreatedKey = z.infer<typeof CreatedKey>;
+
+/** Answer of `GET /v1/keys`, in the order of ids. */
+export const KeyList = z.object({ keys: z.array(Key), next });
+export type KeyList = z.infer<typeof KeyList>;
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
 export function hostPort(host: string, port: number): string {

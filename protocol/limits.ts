@@ -74,6 +74,19 @@ export const limits = {
   dialMs: 10_000,
   /** Sessions of one account. */
   sessionsPerAccount: 10_000,
+  /** Keys of one account. */
+  keysPerAccount: 200,
+  /** Entries of one page of a list. */
+  pageDefault: 100,
+  pageMax: 500,
   /** CIDRs in one allow-list. */
   allowList: 64,
+  /** Life of an invitation, in seconds: by default, and at most. */
+  invitationDefaultSeconds: 60 * 60,
+  invitationSeconds: 24 * 60 * 60,
+  /** Codes that one source (IPv6: /64) may try: this many at once, one more each `guessEveryMs`. */
+  guessBurst: 10,
+  guessEveryMs: 6_000,
+  /** Wrong codes a second, of all sources, above which a source that was wrong before has to wait. */
+  guessesPerSecond: 160,
 } as const;
