@@ -4,10 +4,10 @@ import { cpuSeconds, withDescendants } from "../process-usage.ts";
 
 const streamCounts = [1, 8, 100];
 const directions: readonly Direction[] = ["up", "down"];
-const warmUpMs = 200;
-const windowMs = 450;
+const warmUpMs = 150;
+const windowMs = 400;
 /** Long enough that each of a hundred processes, for the peers that fork, has had its turns. */
-const manyWindowMs = 900;
+const manyWindowMs = 800;
 
 /** Bytes a second of 1, 8 and 100 streams each way, the CPU time they cost, and how evenly they share. */
 export const throughput: Scenario = {
