@@ -61,6 +61,7 @@ export function upCommand(runtime: Runtime): Command {
 async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  process.umask(0o077); // what the state directory gets is for this user alone, whatever the directory's own mode
   const exposed: Exposed[] = options.expose.map((text) => ({ target: parseTarget(text), options: plain }));
   await using pump = await openPump(rawOptions, output.log);
   await using running = await createUp({
