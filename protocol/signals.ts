@@ -1,5 +1,15 @@
 import * as z from "zod";
-import { AccountId, Host, Placement, Port, Region, RelayId, RelayLoad, SessionId, SessionName } from "./api.ts";
+import {
+  AccountId,
+  Host,
+  Placement,
+  Port,
+  Region,
+  RelayId,
+  RelayLoad,
+  SessionId,
+  SessionName,
+} from "./api.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
 
@@ -81,6 +91,8 @@ export const RelaySignal = z.discriminatedUnion("type", [
   /** After `hello`, in pages: what the relay serves, so that both agree. */
   z.object({ type: z.literal("sessions"), sessions: z.array(OpenSession).max(sessionsInSignal) }),
   z.object({ type: z.literal("load"), load: RelayLoad }),
+  /** Whether the machine that was invited to this session is there; said of invited sessions alone. */
+  z.object({ type: z.literal("presence"), session: SessionId, owner: AccountId, present: z.boolean() }),
 ]);
 export type RelaySignal = z.infer<typeof RelaySignal>;
 

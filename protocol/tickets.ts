@@ -19,6 +19,8 @@ export const Ticket = z.object({
   allow: z.array(Cidr).max(limits.allowList),
   once: z.boolean(),
   pairs: z.number().int().min(1).max(limits.pairsPerSession),
+  /** Of an invited machine: the relay tells the control plane whether it is there. */
+  invited: z.boolean().optional(),
   /** Seconds since 1970. */
   expires: z.number().int(),
 });

@@ -12,6 +12,8 @@ interface ControlLinkOptions {
   readonly control: { readonly url: string; readonly token: string };
   readonly hello: Extract<RelaySignal, { type: "hello" }>;
   readonly load: () => RelayLoad;
+  /** Invited machines that are there, for a control plane that is back. */
+  readonly present: () => readonly RelaySignal[];
   readonly onKeys: (jwks: JSONWebKeySet) => void;
   readonly onEnded: (ended: readonly EndedSession[]) => void;
   /** The relay can work without ever hearing from the control plane, so a refusal is no reason to stop. */
@@ -24,6 +26,8 @@ interface ControlLinkOptions {
 export interface ControlLink extends AsyncDisposable {
   /** Resolves at the first welcome; rejects when the control plane refuses this relay before that. */
   readonly welcomed: Promise<void>;
+  /** Tells the control plane, if it is there; `present` says it again when it is back. */
+  tell(signal: RelaySignal): void;
 }
 
 /** Says hello on every connection and reports the load with each heartbeat; obeys `welcome` and `end`. */
@@ -46,6 +50,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       if (signal.type !== "welcome") return;
       options.onKeys(signal.jwks);
       options.onEnded(signal.ended);
+      for (const one of options.present()) link.send(one);
       resolve();
     },
     onRefused(error) {
@@ -58,6 +63,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const timer = setInterval(() => link.send({ type: "load", load: options.load() }), limits.heartbeatMs);
   return {
     welcomed,
+    tell: (signal) => void link.send(signal),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       await link[Symbol.asyncDispose]();

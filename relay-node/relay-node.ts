@@ -88,6 +88,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     listenHost: options.listenHost,
     ports: options.ports,
     onEnded: (ended) => memory.addEnded([ended]),
+    onPresence: (presence) => link.tell(presence),
   });
   stack.defer(async () => {
     sessions.cut();
@@ -141,6 +142,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         version,
       },
       load: () => report.load(),
+      present: () => sessions.present(),
       onKeys(jwks) {
         memory.setJwks(jwks);
         gate.setKeys(jwks);

@@ -33,6 +33,8 @@ interface SessionOptions extends SessionDeps {
   /** The session is used up although its tickets live until then (seconds since 1970). */
   readonly onEnded: (expires: number) => void;
   readonly onForgotten: () => void;
+  /** An invited machine is there now, or is there no more. */
+  readonly onPresence: (present: boolean) => void;
 }
 
 /** One session on this relay: carries out what the pairing rules say. */
@@ -45,6 +47,8 @@ export interface RelaySession {
   tell(event: Extract<PairingEvent, { type: "end" | "drain" | "cut" | "rested" }>): void;
   /** No half waits and nothing is paired: the port may be given to another session. */
   readonly idle: boolean;
+  /** An invited machine is there: clients can come, or are served. */
+  readonly present: boolean;
   readonly counts: { readonly halves: number; readonly clients: number; readonly pairs: number };
 }
 
@@ -59,6 +63,8 @@ export function createRelaySession(options: SessionOptions): RelaySession {
   let listener: TcpListener | undefined;
   let rest: NodeJS.Timeout | undefined;
   let busy = false;
+  let invited = false;
+  let present = false;
 
   /** Events that come while effects are carried out wait for their turn. */
   function dispatch(event: PairingEvent): void {
@@ -71,6 +77,14 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       for (const effect of result.effects) carryOut(effect);
     }
     busy = false;
+    notePresence();
+  }
+
+  function notePresence(): void {
+    const here = state.listening === "yes" && (state.halves.length > 0 || state.pairs.length > 0);
+    if (!invited || here === present) return;
+    present = here;
+    options.onPresence(here);
   }
 
   function carryOut(effect: PairingEffect): void {
@@ -148,6 +162,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
   return {
     halfArrived(arrival, ticket) {
       const { epoch, expires, clientPort: port, once, pairs: pairsLimit } = ticket;
+      invited ||= ticket.invited ?? false;
       room.addHalf(arrival);
       dispatch({ type: "half_arrived", half: arrival.id, epoch, expires, port, once, pairs: pairsLimit });
       if (state.epoch === epoch && state.expires === expires) allows = createAllowList(ticket.allow);
@@ -160,6 +175,9 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     tell: dispatch,
     get idle() {
       return room.count("agent") === 0 && pairs.count === 0;
+    },
+    get present() {
+      return present;
     },
     get counts() {
       return { halves: room.count("agent"), clients: room.count("client"), pairs: pairs.count };

@@ -1,5 +1,5 @@
 import { RdvError } from "../protocol/errors.ts";
-import type { EndedSession } from "../protocol/signals.ts";
+import type { EndedSession, RelaySignal } from "../protocol/signals.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { createAllowList } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
@@ -15,7 +15,11 @@ interface SessionsOptions extends SessionDeps {
   readonly ports: { readonly from: number; readonly to: number };
   /** A session is over although its tickets still live. */
   readonly onEnded: (ended: EndedSession) => void;
+  readonly onPresence: (presence: Presence) => void;
 }
+
+/** Whether the machine that was invited to a session is there. */
+type Presence = Extract<RelaySignal, { type: "presence" }>;
 
 /** All sessions of a relay. */
 export interface Sessions {
@@ -31,6 +35,8 @@ export interface Sessions {
   cut(): void;
   /** Resolves when no session is left. */
   empty(): Promise<void>;
+  /** Every invited machine that is there now. */
+  present(): Presence[];
   counts(): {
     readonly sessions: number;
     readonly halves: number;
@@ -41,7 +47,10 @@ export interface Sessions {
 
 /** Makes the table of a relay's sessions; a session is looked up by owner and id, never by id alone. */
 export function createSessions(options: SessionsOptions): Sessions {
-  const sessions = new Map<string, { readonly id: string; readonly session: RelaySession }>();
+  const sessions = new Map<
+    string,
+    { readonly id: string; readonly owner: string; readonly session: RelaySession }
+  >();
   const ports = createSessionPorts(options);
   const enter = createClientDoor(options);
   let draining = false;
@@ -60,8 +69,9 @@ export function createSessions(options: SessionsOptions): Sessions {
       openPort: async (port) => ports.open(port, session, (socket) => enter(socket, id, session)),
       onEnded: (until) => options.onEnded({ session: id, until }),
       onForgotten: () => forget(key, session),
+      onPresence: (present) => options.onPresence({ type: "presence", session: id, owner, present }),
     });
-    sessions.set(key, { id, session });
+    sessions.set(key, { id, owner, session });
     return session;
   }
 
@@ -88,6 +98,10 @@ export function createSessions(options: SessionsOptions): Sessions {
     drain: () => tellAll("drain"),
     cut: () => tellAll("cut"),
     empty: async () => (sessions.size === 0 ? undefined : await whenEmpty.promise),
+    present: () =>
+      [...sessions.values()]
+        .filter(({ session }) => session.present)
+        .map(({ id, owner }) => ({ type: "presence", session: id, owner, present: true })),
     counts() {
       const total = { sessions: sessions.size, halves: 0, clients: 0, pairs: 0 };
       for (const { session } of sessions.values()) {

@@ -1,0 +1,131 @@
+import * as z from "zod";
+import { Cidr, Host, Port, Region, Session, SessionName } from "./api.ts";
+import { limits } from "./limits.ts";
+
+/** Crockford's base 32: no I, L, O and U, so that nothing is misheard or misread (https://www.crockford.com/base32.html). */
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** `host:port` or `[ipv6]:port`. */
+const Target = z
+  .string()
+  .max(300)
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*):[1-9]\d{0,4}$/, "write host:port");
+
+/** Body of `POST /v1/invitations`. */
+export const CreateInvitation = z.strictObject({
+  /** `host:port` as seen from the invited machine, which is the only one that ever dials it. */
+  target: Target,
+  /** `ssh`, `vnc` … when the target was named so. */
+  service: z
+    .string()
+    .regex(/^[a-z0-9]{1,20}$/)
+    .optional(),
+  /** Who asks, as they call themselves. */
+  inviter: z.string().min(1).max(80),
+  ttlSeconds: z.number().int().min(1).max(limits.invitationSeconds).optional(),
+  /** Who may connect; without it the address from which this request comes. */
+  allow: z.array(Cidr).max(limits.allowList).optional(),
+  name: SessionName.optional(),
+  region: Region.optional(),
+});
+export type CreateInvitation = z.infer<typeof CreateInvitation>;
+
+/** Answer of `POST /v1/invitations`. */
+export const CreatedInvitation = z.object({
+  /** `K7Q2-9FMX`: this is its only copy, the control plane keeps a hash. */
+  code: z.string(),
+  url: z.string(),
+  /** What the invited person pastes into a POSIX shell, and into PowerShell. */
+  line: z.string(),
+  powershell: z.string(),
+  expires: z.iso.datetime(),
+  session: Session,
+});
+export type CreatedInvitation = z.infer<typeof CreatedInvitation>;
+
+/** What somebody who has the code may know: `GET /j/CODE` with `Accept: application/json`. */
+export const InvitationDetails = z.object({
+  inviter: z.string(),
+  target: z.string(),
+  service: z.string().nullable(),
+  /** `host:port` at which the inviter will reach it. */
+  address: z.string(),
+  session: z.string(),
+  allow: z.array(z.string()),
+  expires: z.iso.datetime(),
+});
+export type InvitationDetails = z.infer<typeof InvitationDetails>;
+
+const label = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[\w.@-]*$/);
+
+/** Body of `POST /j/CODE/claim`, as JSON or as a form: who joins. Only `machine` means anything to the control plane. */
+export const Claim = z.object({
+  /** Random or derived from the machine: who comes with the same one may come again. */
+  machine: z.string().regex(/^[0-9A-Za-z_-]{8,128}$/),
+  host: label(253).default(""),
+  user: label(120).default(""),
+  method: label(20).default(""),
+  /** Of an ssh service: `ssh-ed25519 AAAA…`, as the joining machine sees it. */
+  hostkey: z
+    .string()
+    .max(2_000)
+    .regex(/^(ssh-|ecdsa-)[a-z0-9@.-]{1,40} [A-Za-z0-9+/]{40,1800}={0,2}$/)
+    .or(z.literal(""))
+    .default(""),
+});
+export type Claim = z.infer<typeof Claim>;
+
+/** Answer to a claim as JSON; shells get the same as lines. */
+export const ClaimAnswer = z.object({
+  /** The relay's public host and its shared port. */
+  relay: Host,
+  port: Port,
+  ticket: z.string(),
+  /** Seconds since 1970. */
+  expires: z.number().int(),
+  /** Waiting halves to keep. */
+  pool: z.number().int().min(1).max(limits.poolMax),
+});
+export type ClaimAnswer = z.infer<typeof ClaimAnswer>;
+
+/** Who joined, as they say, and from where, as the control plane saw it. */
+export const Joined = Claim.omit({ machine: true }).extend({ ip: z.string(), at: z.number() });
+export type Joined = z.infer<typeof Joined>;
+
+/** Control plane → inviter, on `GET /v1/sessions/:id/watch`; the present state is said on every connection. */
+export const WatchSignal = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("pong") }),
+  /** A machine has used the code; `times` counts its claims. */
+  z.object({ type: z.literal("joined"), by: Joined, times: z.number().int() }),
+  /** Whether a half of that machine waits or serves at the relay, so that clients may come. */
+  z.object({ type: z.literal("presence"), present: z.boolean() }),
+  z.object({ type: z.literal("ended"), reason: z.string() }),
+]);
+export type WatchSignal = z.infer<typeof WatchSignal>;
+
+/** A new code: 40 random bits as eight symbols. */
+export function newCode(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array): string {
+  let bits = 0n;
+  for (const byte of random(new Uint8Array(5))) bits = (bits << 8n) | BigInt(byte);
+  const symbols = Array.from({ length: 8 }, (_, i) => alphabet[Number((bits >> BigInt(35 - 5 * i)) & 31n)]);
+  return formatCode(symbols.join(""));
+}
+
+/** The code as it is written, whatever way somebody typed it: `k7q2 9fmx`, O for 0, I or L for 1. Undefined: not a code. */
+export function readCode(text: string): string | undefined {
+  const symbols = text
+    .slice(0, 40)
+    .toUpperCase()
+    .replace(/[\s-]/g, "")
+    .replaceAll("O", "0")
+    .replace(/[IL]/g, "1");
+  return /^[0-9A-HJKMNP-TV-Z]{8}$/.test(symbols) ? formatCode(symbols) : undefined;
+}
+
+function formatCode(symbols: string): string {
+  return `${symbols.slice(0, 4)}-${symbols.slice(4)}`;
+}
