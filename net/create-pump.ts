@@ -24,6 +24,13 @@ interface PumpDeps {
   /** Worker threads of the kernel pump; by default one a core, up to four. */
   readonly threads?: number;
   readonly log: Log;
+  /** What this machine is; by default what Node says. */
+  readonly system?: System;
+}
+
+interface System {
+  readonly platform: string;
+  readonly arch: string;
 }
 
 /**
@@ -31,9 +38,14 @@ interface PumpDeps {
  * log line that says why. Legs that the kernel pump cannot take (TLS, Unix sockets) go to the portable one in any case.
  * @throws RdvError `unsupported` when `kernel` was asked for by hand and cannot run here.
  */
-export async function createPump({ choice, threads, log }: PumpDeps): Promise<MeasuredPump> {
+export async function createPump({
+  choice,
+  threads,
+  log,
+  system = process,
+}: PumpDeps): Promise<MeasuredPump> {
   if (choice === "portable") return combine(undefined);
-  const kernel = await startKernelPump(threads, log);
+  const kernel = await startKernelPump(system, threads, log);
   if (typeof kernel !== "string") return combine(kernel);
   if (choice === "kernel") throw new RdvError("unsupported", `The kernel pump cannot run here: ${kernel}`);
   log.info("pump: portable, because the kernel pump cannot run here", { reason: kernel });
@@ -41,10 +53,13 @@ export async function createPump({ choice, threads, log }: PumpDeps): Promise<Me
 }
 
 /** The kernel pump, or the reason why there is none. */
-async function startKernelPump(threads: number | undefined, log: Log): Promise<KernelPump | string> {
-  if (process.platform !== "linux") return `it needs Linux, this is ${process.platform}`;
-  if (process.arch !== "x64" && process.arch !== "arm64")
-    return `it needs x64 or arm64, this is ${process.arch}`;
+async function startKernelPump(
+  { platform, arch }: System,
+  threads: number | undefined,
+  log: Log,
+): Promise<KernelPump | string> {
+  if (platform !== "linux") return `it needs Linux, this is ${platform}`;
+  if (arch !== "x64" && arch !== "arm64") return `it needs x64 or arm64, this is ${arch}`;
   try {
     const { createKernelPump } = await import("./kernel/kernel-pump.ts");
     return await createKernelPump(threads === undefined ? { log } : { threads, log });

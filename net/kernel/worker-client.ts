@@ -56,7 +56,12 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   let stopping = false;
   let failure = new Error("the worker thread ended by itself");
 
-  const worker = new Worker(workerFile, { workerData: orders, name: "rdv-pump", resourceLimits });
+  const worker = new Worker(workerFile, {
+    workerData: orders,
+    name: "rdv-pump",
+    resourceLimits,
+    execArgv: [],
+  });
   worker.once("message", () => {
     started.resolve();
     restIfIdle();
