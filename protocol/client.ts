@@ -2,6 +2,8 @@ import * as z from "zod";
 import type { CreateSession, RelayList } from "./api.ts";
 import { RelayList as RelayListSchema, Session, SessionList } from "./api.ts";
 import { RdvError, fromProblem } from "./errors.ts";
+import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
+import type { Claim, CreateInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
 
 interface ApiDeps {
@@ -29,6 +31,13 @@ export interface Api {
   health(): Promise<z.infer<typeof Health>>;
   /** Where the control connection of a session's agent is opened, and with which token. */
   agentSocket(session: string): { readonly url: string; readonly token: string };
+  createInvitation(request: CreateInvitation): Promise<CreatedInvitation>;
+  /** What a code is for; needs no token. `not_found` when it opens nothing. */
+  getInvitation(code: string): Promise<InvitationDetails>;
+  /** Exchanges a code for a ticket; needs no token. `name_taken` when another machine has used it. */
+  claimInvitation(code: string, claim: Claim): Promise<ClaimAnswer>;
+  /** Where the inviter hears what becomes of an invitation, and with which token. */
+  watchSocket(session: string): { readonly url: string; readonly token: string };
 }
 
 /** Makes a client of the control plane at `url`. */
@@ -39,6 +48,11 @@ export function createApi(deps: ApiDeps): Api {
     return readAnswer(base, response, text, schema);
   };
   const sessionPath = (idOrName: string): string => `/v1/sessions/${encodeURIComponent(idOrName)}`;
+  const codePath = (code: string): string => `/j/${encodeURIComponent(code)}`;
+  const socket = (session: string, end: string): { url: string; token: string } => ({
+    url: join(base, `${sessionPath(session)}/${end}`).href,
+    token: deps.token ?? "",
+  });
   return {
     createSession: async (request) => await call("POST", "/v1/sessions", Session, request),
     listSessions: async () => (await call("GET", "/v1/sessions", SessionList)).sessions,
@@ -47,10 +61,11 @@ export function createApi(deps: ApiDeps): Api {
     listRelays: async () => (await call("GET", "/v1/relays", RelayListSchema)).relays,
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),
-    agentSocket: (session) => ({
-      url: join(base, `${sessionPath(session)}/agent`).href,
-      token: deps.token ?? "",
-    }),
+    agentSocket: (session) => socket(session, "agent"),
+    createInvitation: async (request) => await call("POST", "/v1/invitations", CreatedInvitation, request),
+    getInvitation: async (code) => await call("GET", codePath(code), InvitationDetails),
+    claimInvitation: async (code, claim) => await call("POST", `${codePath(code)}/claim`, ClaimAnswer, claim),
+    watchSocket: (session) => socket(session, "watch"),
   };
 }
 
