@@ -5,13 +5,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { claimAnswer } from "../../control/join/claim-answer.ts";
 import { joinFiles } from "../../control/join/embedded.ts";
 import { joinScript } from "../../control/join/script.ts";
+import type { Ticket } from "../../protocol/tickets.ts";
 import { claimPorts } from "../fixtures/ports.ts";
 import { startBench } from "../relay-node/harness.ts";
 
 /** A relay, its control link, and a web server that hands out join scripts. */
 export interface JoinBench extends AsyncDisposable {
-  /** An invitation to reach `target`; `seconds` is its life. */
-  invite(target: string, seconds?: number): Promise<Invited>;
+  /** An invitation to reach `target`; `seconds` is its life, and `changes` what its ticket says otherwise than usual. */
+  invite(target: string, seconds?: number, changes?: Partial<Ticket>): Promise<Invited>;
   /** Ends the relay, and starts it again on the same ports with what it kept on disk. */
   killRelay(): Promise<void>;
   startRelay(): Promise<void>;
@@ -20,6 +21,7 @@ export interface JoinBench extends AsyncDisposable {
 /** One invitation and what came of it. */
 export interface Invited {
   readonly url: string;
+  readonly session: string;
   /** Where clients of the session connect, on 127.0.0.1. */
   readonly clientPort: number;
   /** What the machines that claimed it said of themselves. */
@@ -45,17 +47,18 @@ export async function startJoinBench(): Promise<JoinBench> {
   held.defer(() => web.close().closeAllConnections());
   const origin = `http://127.0.0.1:${(web.address() as AddressInfo).port}`; // A listening TCP server has such an address.
   let last = 0;
+  let ownPorts = 0;
 
-  async function invite(target: string, seconds = 3_600): Promise<Invited> {
+  async function invite(target: string, seconds = 3_600, changes: Partial<Ticket> = {}): Promise<Invited> {
     last += 1;
     const code = `TEST-${String(last).padStart(4, "0")}`;
     const url = `${origin}/j/${code}`;
-    const clientPort = ports.port(last);
+    const clientPort = changes.clientPort ?? ports.port((ownPorts += 1));
     const session = `s_joined${String(last).padStart(20, "0")}`;
     const expires = Math.floor(Date.now() / 1_000) + seconds;
     const claims: Record<string, string>[] = [];
     const claim = async (): Promise<string> => {
-      const ticket = await bench.ticket({ session, name: "help", clientPort, expires });
+      const ticket = await bench.ticket({ session, name: "help", clientPort, expires, ...changes });
       return claimAnswer({ relay: "127.0.0.1", port: ports.port(0), ticket, expires, pool: 2 }, Date.now());
     };
     const script = joinScript({
@@ -68,7 +71,7 @@ export async function startJoinBench(): Promise<JoinBench> {
       sessionName: "help",
     });
     invitations.set(code, { script, claims, claim });
-    return { url, clientPort, claims, end: () => bench.control.end({ session, until: expires }) };
+    return { url, session, clientPort, claims, end: () => bench.control.end({ session, until: expires }) };
   }
 
   const stack = held.move();

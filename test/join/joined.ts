@@ -54,7 +54,7 @@ export async function joinWith(
         })
       : startProcess(requireProgram("setsid"), argv, { env, input }),
   );
-  held.defer(() => killAll(temp));
+  held.defer(async () => await killAll(temp));
   const stack = held.move();
   return {
     script,
@@ -84,11 +84,19 @@ function readEnviron(pid: string): string {
   }
 }
 
-function killAll(temp: string): void {
-  for (const pid of processesOf(temp))
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
+/** Again and again, because one that is just being started may be missed. */
+async function killAll(temp: string): Promise<void> {
+  await until(5_000, "every process is killed", () => {
+    const left = processesOf(temp);
+    for (const pid of left) kill(pid);
+    return left.length === 0 ? true : undefined;
+  });
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }

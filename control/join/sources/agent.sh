@@ -44,7 +44,8 @@ start() { # FUNCTION ARGUMENT
 
 stop() { # EXIT-CODE REASON
   trap '' INT TERM HUP
-  kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null
+  rm -f "$dir/events" # Tells a process that is too young to hear the signal.
+  kill $(cat "$dir"/*.pid 2>/dev/null) $! 2>/dev/null
   wait
   rm -rf "$dir"
   say "$2"
@@ -53,20 +54,23 @@ stop() { # EXIT-CODE REASON
 
 timer() { # NAME SECONDS
   trap 'kill $!; exit' TERM
+  [ -e "$dir/events" ] || exit
   sleep "$2" &
   wait $! && echo "end the time of the invitation is over" >&5
 }
 
 half() { # NAME DELAY: dials the relay, waits for one client, joins it to the service
-  dialled=
-  trap 'kill $dialled $! 2>/dev/null; wait; exit' TERM
+  dialled= copies=
+  trap 'kill $dialled $copies $! 2>/dev/null; exit' TERM
   trap '' PIPE
+  [ -e "$dir/events" ] || exit
   [ "$2" = 0 ] || { sleep "$2" & wait $!; }
   mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
-  dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- &
+  exec 6<>"$1.up" 7<>"$1.down" # While somebody has both ends, nobody waits for a partner when opening one.
+  dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- 6>&- 7>&- &
   dialled=$!
-  [ "$method$half_close" != nc ] || { watch "$dialled" & }
-  exec 4>"$1.up" 3<"$1.down"
+  exec 4>"$1.up" 3<"$1.down" 6>&- 7>&-
+  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- && watch "$dialled") & }
   printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
@@ -100,12 +104,15 @@ join() { # NAME: only now is the service dialled
   kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
   echo "paired $demand $client" >&5
   relayed=$dialled
-  dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- &
+  exec 6<>"$1.to" 7<>"$1.from"
+  dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &
   serviced=$! dialled="$dialled $!"
-  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- && watch "$serviced") & }
-  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- && copy "$1.in") &
-  (exec <"$1.from" >&4 3<&- 4>&- 5>&- && copy "$1.out") &
-  exec 3<&- 4>&- # Whoever keeps a pipe open hides its end from the reader.
+  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- 6>&- 7>&- && watch "$serviced") & }
+  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.in") &
+  copies=$!
+  (exec <"$1.from" >&4 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.out") &
+  copies="$copies $!"
+  exec 3<&- 4>&- 6>&- 7>&- # Whoever keeps a pipe open hides its end from the reader.
   { wait "$serviced" || { sleep 1 && kill "$relayed"; }; wait; } 2>/dev/null
 }
 
@@ -135,8 +142,8 @@ dial() { # HOST PORT: becomes the program whose input and output are the connect
       exec socat -t 600 'STDIN!!STDOUT,shut-close' "TCP:$1:$2,nodelay,keepalive,keepidle=30" ;;
     ncat) exec ncat "$1" "$2" ;;
     nc) exec nc "$1" "$2" ;;
-    bash) exec bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit; cat <&3 3>&- & a=$!; cat <&0 >&3 3>&- & b=$!
-      trap "kill $a $b" EXIT; trap exit TERM; exec >&- 3>&-; wait $a $b' "$1" "$2" ;;
+    bash) exec bash -c 'trap "kill \$a \$b \$!" EXIT; trap exit TERM; exec 3<>"/dev/tcp/$0/$1" || exit
+      cat <&3 3>&- & a=$!; cat <&0 >&3 3>&- & b=$!; exec >&- 3>&-; wait $a $b' "$1" "$2" ;;
   esac 2>/dev/null
 }
 
