@@ -10,15 +10,17 @@ import type { SessionRecord } from "./sessions.ts";
 /** The control connection of a session's ruling agent. */
 export interface AgentLine {
   /** Accepts a new agent's connection: the next epoch begins, older agents are told and closed. */
-  accept(request: Request, record: SessionRecord): Promise<Response>;
+  accept(request: Request, record: SessionRecord, key: string): Promise<Response>;
   /** Whether a socket is the ruling agent's. */
   isRuling(socket: ObjectSocket, record: SessionRecord): boolean;
   /** When the ruling agent was last heard; null when it is away or silent for `limits.deadAfterMs`. */
   heardAt(record: SessionRecord): number | null;
   /** Signs new tickets and sends them to the ruling agent, if it is there. */
   sendPlaced(): Promise<void>;
-  /** Asks the ruling agent to dial its relay, within a random part of `withinMs`. */
-  sendDial(record: SessionRecord, withinMs: number): void;
+  /** Asks the ruling agent to dial a relay, within a random part of `withinMs`. */
+  sendDial(record: SessionRecord, relay: string, withinMs: number): void;
+  /** Asks the ruling agent whether it still reaches a relay. */
+  sendCheck(record: SessionRecord, relay: string): void;
   /** Tells every agent that the session is over, and closes. */
   sendEnded(reason: string): void;
   /** Closes connections whose heartbeat has stopped. */
@@ -50,26 +52,40 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
           attachmentOf(socket).epoch === record.epoch && lastHeard(socket) + limits.deadAfterMs > now(),
       );
 
+  function tellPlaced(record: SessionRecord, signal: SessionSignal): void {
+    const socket = ruling(record);
+    if (socket && attachmentOf(socket).placed) send(socket, signal);
+  }
+
   async function sendPlaced(): Promise<void> {
     const record = store.readRunning();
     const socket = record && ruling(record);
     if (!socket) return;
-    const ticket = ticketFor(record, now());
-    store.save({ ...record, ticketsAt: now(), ticketsUntil: Math.max(record.ticketsUntil, ticket.expires) });
-    const signed = await signer.sign(ticket);
+    const tickets = record.placements.map((placement) => ({
+      placement,
+      ticket: ticketFor(record, placement, now()),
+    }));
+    const ticketsUntil = Math.max(record.ticketsUntil, ...tickets.map(({ ticket }) => ticket.expires));
+    store.save({ ...record, ticketsAt: now(), ticketsUntil });
+    const placements = await Promise.all(
+      tickets.map(async ({ placement, ticket }) => ({
+        ...placement,
+        ticket: await signer.sign(ticket),
+        ticketExpires: ticket.expires,
+      })),
+    );
     // Whoever changed the session meanwhile sends its new state.
     if (store.readRunning()?.revision !== record.revision || !ctx.sockets().includes(socket)) return;
-    const { id, name, epoch, placement } = record;
-    const placements = [{ ...placement, ticket: signed, ticketExpires: ticket.expires }];
+    const { id, name, epoch } = record;
     send(socket, { type: "placed", session: id, name, epoch, placements });
     socket.serializeAttachment({ ...attachmentOf(socket), placed: true } satisfies Attachment);
   }
 
   return {
-    accept: async (request, record) => {
+    accept: async (request, record, key) => {
       const older = ctx.sockets();
       const { socket, response } = ctx.accept(request);
-      const attached = attachedRecord(record, now());
+      const attached = { ...attachedRecord(record, now()), attachedWith: key };
       socket.serializeAttachment({
         epoch: attached.epoch,
         acceptedAt: now(),
@@ -89,11 +105,8 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
       return socket ? lastHeard(socket) : null;
     },
     sendPlaced,
-    sendDial: (record, withinMs) => {
-      const socket = ruling(record);
-      if (socket && attachmentOf(socket).placed)
-        send(socket, { type: "dial", relay: record.placement.relay, withinMs });
-    },
+    sendDial: (record, relay, withinMs) => tellPlaced(record, { type: "dial", relay, withinMs }),
+    sendCheck: (record, relay) => tellPlaced(record, { type: "check", relay }),
     sendEnded: (reason) => {
       for (const socket of ctx.sockets()) {
         send(socket, { type: "ended", reason });

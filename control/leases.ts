@@ -88,6 +88,25 @@ export function releasePort(book: LeaseBook, session: string, next: "rest" | "av
   book.byName.set(restKey(entry.owner, entry.name), port);
 }
 
+/** Ports that the session could have now: of `among`, or of the whole range from `start` on; at most `count`. */
+export function offerPorts(
+  book: LeaseBook,
+  holder: Holder,
+  range: PortRange,
+  { among, start, count }: { among: readonly number[] | null; start: number; count: number },
+  now: number,
+): number[] {
+  const free = (port: number): boolean => obstacleAt(book, port, holder, range, now) === undefined;
+  if (among) return among.filter(free).slice(0, count);
+  const size = range.to - range.from + 1;
+  const offered: number[] = [];
+  for (let step = 0; step < size && offered.length < count; step += 1) {
+    const port = range.from + ((start - range.from + step) % size);
+    if (free(port)) offered.push(port);
+  }
+  return offered;
+}
+
 function choosePort(
   book: LeaseBook,
   request: LeaseRequest,

@@ -1,4 +1,5 @@
-import type { Relay } from "../protocol/api.ts";
+import type { Placement, RegionLatency, Relay } from "../protocol/api.ts";
+import { limits } from "../protocol/limits.ts";
 
 /** A relay as a region's directory knows it. */
 export interface RelayEntry {
@@ -11,15 +12,24 @@ export interface RelayEntry {
 const fullDescriptors = 0.9;
 /** Event loop delay, 99th percentile, at which a relay counts as fully loaded. */
 const fullLagMs = 200;
-/** How many relays a session may try before it is refused. */
+/** How many relays of a region a session may try before it is refused. */
 const tries = 4;
+/** Regions whose latencies differ by less than this are equally near. */
+const equalMs = 10;
 
 /**
  * Relays for a new session, best first: of two chosen at random the less loaded one (the power of two choices:
  * Mitzenmacher 2001), then the other, then some more in case these refuse.
  */
-export function chooseRelays(entries: readonly RelayEntry[], random: () => number): RelayEntry[] {
-  const pool = shuffle(entries.filter(isUsable), random);
+export function chooseRelays(
+  entries: readonly RelayEntry[],
+  random: () => number,
+  now: number,
+): RelayEntry[] {
+  const pool = shuffle(
+    entries.filter((entry) => isUsable(entry, now)),
+    random,
+  );
   const linked = pool.filter((entry) => entry.linked);
   const two = linked.slice(0, 2).sort((a, b) => loadOf(a.relay) - loadOf(b.relay));
   return [...two, ...linked.slice(2), ...pool.filter((entry) => !entry.linked)].slice(0, tries);
@@ -33,8 +43,47 @@ export function loadOf(relay: Relay): number {
   return Math.max(leases, maxDescriptors > 0 ? descriptors / maxDescriptors : 0, lagMs / fullLagMs);
 }
 
-function isUsable({ relay }: RelayEntry): boolean {
+/** Regions by how near they are, the nearest first; those that are equally near are one group. */
+export function groupByLatency(latencies: readonly RegionLatency[]): string[][] {
+  const sorted = latencies.toSorted((a, b) => a.ms - b.ms);
+  const groups: { from: number; regions: string[] }[] = [];
+  for (const { region, ms } of sorted) {
+    const last = groups.at(-1);
+    if (last && ms - last.from < equalMs) last.regions.push(region);
+    else groups.push({ from: ms, regions: [region] });
+  }
+  return groups.map(({ regions }) => regions);
+}
+
+/**
+ * Relays that are to carry one session together, as far apart as there are: never two on one host, another region
+ * rather than another host. `keep` are places that the session has already.
+ */
+export function spreadRelays(
+  candidates: readonly RelayEntry[],
+  keep: readonly Placement[],
+  count: number,
+): RelayEntry[] {
+  const hosts = new Set(keep.map(({ host }) => host));
+  const regions = new Set(keep.map(({ region }) => region));
+  const chosen: RelayEntry[] = [];
+  for (const isApart of [
+    ({ relay }: RelayEntry) => !regions.has(relay.region) && !hosts.has(relay.host),
+    ({ relay }: RelayEntry) => !hosts.has(relay.host),
+  ])
+    for (const entry of candidates) {
+      if (chosen.length === count || !isApart(entry)) continue;
+      chosen.push(entry);
+      hosts.add(entry.relay.host);
+      regions.add(entry.relay.region);
+    }
+  return chosen;
+}
+
+/** Takes new sessions: neither draining nor full, and heard of lately. */
+export function isUsable({ relay }: RelayEntry, now: number): boolean {
   if (relay.state !== "up") return false;
+  if (relay.seenAt !== null && Date.parse(relay.seenAt) + limits.deadAfterMs <= now) return false;
   if (relay.load === null || relay.load.maxDescriptors === 0) return true;
   return relay.load.descriptors / relay.load.maxDescriptors < fullDescriptors;
 }

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { Region, Relay } from "../protocol/api.ts";
 import { createTable } from "./cell.ts";
 import type { RelayEntry } from "./placement.ts";
-import { chooseRelays } from "./placement.ts";
+import { chooseRelays, isUsable } from "./placement.ts";
 import type { DurableModule, ObjectContext } from "./platform.ts";
 import type { Services } from "./services.ts";
 
@@ -14,7 +14,9 @@ export interface RegionVerbs {
   forget(relay: string): void;
   list(): Relay[];
   /** Relays for a new session, best first. */
-  choose(input: { readonly except: string | null }): RelayEntry[];
+  choose(input: { readonly except: readonly string[] }): RelayEntry[];
+  /** Linked relays that take new sessions. */
+  usable(input: null): RelayEntry[];
   addRegion(region: string): void;
   regions(): string[];
 }
@@ -22,7 +24,10 @@ export interface RegionVerbs {
 const Entry = z.object({ relay: Relay, linked: z.boolean() });
 
 /** The directory object of one region. */
-export function createRegionObject(ctx: ObjectContext, { random }: Services): DurableModule<RegionVerbs> {
+export function createRegionObject(
+  ctx: ObjectContext,
+  { random, now }: Services,
+): DurableModule<RegionVerbs> {
   const relays = createTable(ctx.kv, "relay", Entry);
   const regions = createTable(ctx.kv, "region", Region);
   const entries = (): RelayEntry[] => [...relays.entries()].map(([, entry]) => entry);
@@ -33,9 +38,11 @@ export function createRegionObject(ctx: ObjectContext, { random }: Services): Du
       list: () => entries().map((entry) => entry.relay),
       choose: ({ except }) =>
         chooseRelays(
-          entries().filter((entry) => entry.relay.id !== except),
+          entries().filter((entry) => !except.includes(entry.relay.id)),
           random,
+          now(),
         ),
+      usable: () => entries().filter((entry) => entry.linked && isUsable(entry, now())),
       addRegion: (region) => regions.set(region, region),
       regions: () => [...regions.entries()].map(([, region]) => region),
     },

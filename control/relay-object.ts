@@ -3,81 +3,118 @@ import type { Placement, Relay } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { LinkSignal } from "../protocol/signals.ts";
 import { RelaySignal, parseSignal, pongText } from "../protocol/signals.ts";
-import { createCell, createTable } from "./cell.ts";
-import type { LeaseRequest } from "./leases.ts";
-import { PortEntry, leasePort, releasePort } from "./leases.ts";
+import { keyOfRequest } from "./auth.ts";
+import { createCell } from "./cell.ts";
+import type { Holder, LeaseRequest } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { DurableModule, ObjectContext, ObjectSocket } from "./platform.ts";
 import { problemResponse } from "./problems.ts";
-import { RelayRecord, helloRecord, placementOn, relayView } from "./relays.ts";
-import { createRelayNotices } from "./relay-notices.ts";
+import { createRelayBooks } from "./relay-books.ts";
+import { reconcile } from "./relay-reconcile.ts";
+import { createRelayRounds } from "./relay-rounds.ts";
+import { RelayRecord, helloRecord, relayView, removalObstacle } from "./relays.ts";
 import type { Services } from "./services.ts";
-import { directoryName, regionObjectName } from "./services.ts";
+import { directoryName, regionObjectName, sessionObjectName } from "./services.ts";
 import { refuseSignal } from "./socket-errors.ts";
 
-interface ReleaseInput {
+export interface ReleaseInput {
   readonly session: string;
   /** Until when the session's tickets may live, in seconds since 1970; null when the session goes on elsewhere. */
   readonly endedUntil: number | null;
   readonly port: "rest" | "avoid";
+  /** Tell the relay that the session has left it. */
+  readonly leave: boolean;
+}
+
+export interface OfferInput extends Holder {
+  /** Ports to choose from; null means all. */
+  readonly among: readonly number[] | null;
+  readonly count: number;
 }
 
 /** One relay: the authority for its port leases, and the server's end of its control link. */
 export interface RelayVerbs {
   lease(request: LeaseRequest): Outcome<Placement>;
-  /** Ends a session's lease, and tells the relay when the session is over. */
+  /** Ports that a session could have here. */
+  offer(input: OfferInput): number[];
+  /** Ends a session's lease, and tells the relay when the session is over or has left. */
   release(input: ReleaseInput): void;
   view(input: null): Relay | null;
+  /** Takes no new session from now on, and gives those that it has to other relays. */
+  drain(input: null): Promise<Outcome<Relay>>;
+  /** Takes the relay out of the fleet, when it has nothing to do any more. */
+  remove(input: null): Promise<Outcome<null>>;
+  /** A key was revoked or has expired: a link that was opened with it is closed. */
+  keyEnded(key: string): void;
 }
 
 /** Ended sessions in one `welcome`; more follow as `end` signals, so that no signal exceeds `limits.signalBytes`. */
 const endedInWelcome = 500;
 
+/** `lostAt`: since when no link is open; `told`: the sessions know. */
+const Absence = z.object({ lostAt: z.number(), told: z.boolean() });
+
 /** The object of one relay. */
 export function createRelayObject(ctx: ObjectContext, services: Services): DurableModule<RelayVerbs> {
   const { env, now, signer } = services;
   const record = createCell(ctx.kv, "relay", RelayRecord);
-  const ended = createTable(ctx.kv, "ended", z.number());
-  const ports = createTable(ctx.kv, "port", PortEntry);
-  const bySession = createTable(ctx.kv, "session", z.number());
-  const book = { ports, bySession, byName: createTable(ctx.kv, "name", z.number()) };
-  const notices = createRelayNotices({
+  const absence = createCell(ctx.kv, "absence", Absence);
+  const isHere = (current: RelayRecord): boolean => lastHeard(current) + limits.deadAfterMs > now();
+  const books = createRelayBooks({ ctx, now, record, isHere });
+  const release = (input: ReleaseInput): void => {
+    books.release(input);
+    const { session, endedUntil: until, leave } = input;
+    if (until !== null) sendAll({ type: "end", ended: { session, until } });
+    else if (leave) sendAll({ type: "leave", session });
+  };
+  const rounds = createRelayRounds({
     ctx,
     services,
-    bySession,
-    ports,
-    drop: (session) => verbs.release({ session, endedUntil: null, port: "rest" }),
+    bySession: books.bySession,
+    ports: books.ports,
+    drop: (session) => release({ session, endedUntil: null, port: "rest", leave: true }),
   });
+  const view = (current: RelayRecord): Relay => relayView(current, lastHeard(current), now());
 
   const verbs: RelayVerbs = {
-    lease: (request) =>
-      ctx.transaction(() => {
-        const current = record.read();
-        if (!current || lastHeard(current) + limits.deadAfterMs <= now())
-          return refuse("no_relay", "The relay is not connected to the control plane");
-        const before = bySession.get(request.session);
-        const outcome = leasePort(book, request, current.ports, current.cursor, now());
-        if (!outcome.ok) return outcome;
-        const leases = current.leases + (before === undefined ? 1 : 0);
-        record.write({ ...current, cursor: outcome.value.cursor, leases });
-        return done(placementOn(current, outcome.value.port));
-      }),
-    release: ({ session, endedUntil, port }) => {
-      ctx.transaction(() => {
-        const current = record.read();
-        if (current && bySession.get(session) !== undefined)
-          record.write({ ...current, leases: current.leases - 1 });
-        releasePort(book, session, port, now());
-        if (endedUntil !== null && endedUntil * 1_000 > now()) ended.set(session, endedUntil);
-      });
-      if (endedUntil !== null) sendAll({ type: "end", ended: { session, until: endedUntil } });
-    },
+    lease: (request) => books.lease(request),
+    offer: (input) => books.offer(input),
+    release,
     view: () => {
       const current = record.read();
-      return current ? relayView(current, lastHeard(current), now()) : null;
+      return current ? view(current) : null;
+    },
+    drain: async () => {
+      const before = record.read();
+      if (!before) return unknownRelay;
+      const current = { ...before, draining: true };
+      record.write(current);
+      await report(current);
+      rounds.start("drain");
+      return done(view(current));
+    },
+    keyEnded: (key) => {
+      for (const socket of ctx.sockets())
+        if (attachmentOf(socket).key === key) socket.close(4_001, "its key was revoked or has expired");
+    },
+    remove: async () => {
+      const current = record.read();
+      if (!current) return unknownRelay;
+      const obstacle = removalObstacle(view(current));
+      if (obstacle !== undefined) return refuse("relay_busy", obstacle);
+      await env.REGIONS.getByName(regionObjectName(current.region)).forget(current.id);
+      sendAll({ type: "removed" });
+      for (const socket of ctx.sockets()) socket.close(4_003, "removed from the fleet");
+      await ctx.erase();
+      return done(null);
     },
   };
+
+  /** When a socket was last heard; a new one counts as heard. */
+  function heardAt(socket: ObjectSocket): number {
+    return Math.max(attachmentOf(socket).acceptedAt, ctx.heardAt(socket) ?? 0);
+  }
 
   function lastHeard(current: RelayRecord): number {
     return Math.max(current.seenAt, ...ctx.sockets().map((socket) => ctx.heardAt(socket) ?? 0));
@@ -90,10 +127,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   /** Tells the region how the relay is. */
   async function report(current: RelayRecord): Promise<void> {
     const linked = ctx.sockets().length > 0;
-    await env.REGIONS.getByName(regionObjectName(current.region)).report({
-      relay: relayView(current, lastHeard(current), now()),
-      linked,
-    });
+    await env.REGIONS.getByName(regionObjectName(current.region)).report({ relay: view(current), linked });
   }
 
   async function hello(socket: ObjectSocket, signal: Extract<RelaySignal, { type: "hello" }>): Promise<void> {
@@ -102,30 +136,60 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     const before = record.read();
     const current = helloRecord(before, id, signal, now());
     record.write(current);
+    absence.clear();
     if (before && before.region !== current.region)
       await env.REGIONS.getByName(regionObjectName(before.region)).forget(id);
     await env.REGIONS.getByName(directoryName).addRegion(current.region);
     await report(current);
     // Not before the region knows it: a relay that was welcomed can be given sessions.
     welcome(socket);
-    if (before) notices.start();
-  }
-
-  /** Forgets ended sessions whose last ticket has expired. */
-  function forgetEnded(): void {
-    for (const [session, until] of ended.entries()) if (until * 1_000 <= now()) ended.delete(session);
+    if (before) rounds.start("back");
   }
 
   function welcome(socket: ObjectSocket): void {
-    forgetEnded();
-    const alive = [...ended.entries()].map(([session, until]) => ({ session, until }));
+    const ended = books.endedNow();
     send(socket, {
       type: "welcome",
       jwks: { keys: signer.jwks().keys.map((key) => ({ ...key })) },
-      ended: alive.slice(0, endedInWelcome),
+      ended: ended.slice(0, endedInWelcome),
     });
-    for (const one of alive.slice(endedInWelcome)) send(socket, { type: "end", ended: one });
+    for (const one of ended.slice(endedInWelcome)) send(socket, { type: "end", ended: one });
     socket.serializeAttachment({ ...attachmentOf(socket), welcomed: true } satisfies Attachment);
+  }
+
+  async function compare(
+    socket: ObjectSocket,
+    { sessions }: Extract<RelaySignal, { type: "sessions" }>,
+  ): Promise<void> {
+    const { id } = attachmentOf(socket);
+    const leasedPort = (session: string): number | undefined => books.bySession.get(session);
+    const lease = (request: LeaseRequest): Outcome<unknown> => books.lease(request);
+    for (const signal of await reconcile(id, sessions, { services, leasedPort, lease })) sendAll(signal);
+  }
+
+  async function takeLoad({ load }: Extract<RelaySignal, { type: "load" }>): Promise<void> {
+    const current = record.read();
+    if (!current) return;
+    const next = { ...current, load, seenAt: now() };
+    record.write(next);
+    await report(next);
+  }
+
+  /** Follows the absence of the link; gives the time at which it has to be looked at again, or null. */
+  async function watchLink(current: RelayRecord): Promise<number | null> {
+    const sockets = ctx.sockets();
+    const linked = sockets.length > 0;
+    const deadAt = Math.max(lastHeard(current), ...sockets.map(heardAt)) + limits.deadAfterMs;
+    if (linked && deadAt > now()) return deadAt;
+    for (const socket of sockets) socket.close(4_002, "no heartbeat");
+    // A link that was silent that long needs no further patience.
+    const missing = absence.read() ?? { lostAt: linked ? now() - limits.relayLostMs : now(), told: false };
+    const toldAt = missing.lostAt + limits.relayLostMs;
+    const told = missing.told || toldAt <= now();
+    if (told && !missing.told) rounds.start("lost");
+    absence.write({ ...missing, told });
+    if (told) await report(current);
+    return told ? null : toldAt;
   }
 
   return {
@@ -133,43 +197,60 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     fetch: async (request) => {
       const id = new URL(request.url).pathname.split("/")[3];
       if (id === undefined) return problemResponse("not_found", "No such relay");
+      const key = await keyOfRequest(env, request);
       const older = ctx.sockets();
       const { socket, response } = ctx.accept(request);
-      socket.serializeAttachment({ id, welcomed: false } satisfies Attachment);
+      socket.serializeAttachment({ id, key, acceptedAt: now(), welcomed: false } satisfies Attachment);
       for (const one of older) one.close(4_001, "a newer link of this relay took over");
       ctx.setAlarm(now() + limits.deadAfterMs);
       return response;
     },
     message: async (socket, text) => {
       const signal = refuseSignal(socket, () => parseSignal(RelaySignal, text));
-      if (!signal) return;
-      if (signal.type === "ping") return socket.send(pongText);
-      if (signal.type === "hello") return await hello(socket, signal);
-      const current = record.read();
-      if (!current) return;
-      const next = { ...current, load: signal.load, seenAt: now() };
-      record.write(next);
-      await report(next);
+      switch (signal?.type) {
+        case "ping":
+          return socket.send(pongText);
+        case "hello":
+          return await hello(socket, signal);
+        case "sessions":
+          return await compare(socket, signal);
+        case "load":
+          return await takeLoad(signal);
+        case "presence":
+          return await env.SESSIONS.getByName(sessionObjectName(signal.owner, signal.session)).presence(
+            signal.present,
+          );
+      }
     },
     closed: async () => {
       const current = record.read();
-      if (current && ctx.sockets().length === 0) await report(current);
+      if (!current || ctx.sockets().length > 0) return;
+      if (!absence.read()) absence.write({ lostAt: now(), told: false });
+      ctx.setAlarm(now() + limits.relayLostMs);
+      await report(current);
     },
     alarm: async () => {
-      const more = await notices.continue(record.read());
-      forgetEnded();
+      books.forgetEnded();
       const current = record.read();
-      const goneAt = current ? lastHeard(current) + limits.deadAfterMs : 0;
-      if (more) return ctx.setAlarm(now());
-      if (goneAt > now()) return ctx.setAlarm(goneAt);
-      for (const socket of ctx.sockets()) socket.close(4_002, "no heartbeat");
-      if (current) await report(current);
+      if (!current) return;
+      const linkAt = await watchLink(current);
+      const roundAt = await rounds.continue(record.read() ?? current);
+      const next = Math.min(linkAt ?? Infinity, roundAt ?? Infinity);
+      if (next < Infinity) ctx.setAlarm(Math.max(now(), next));
     },
   };
 }
 
+const unknownRelay = refuse("not_found", "There is no such relay; rdv relays lists them");
+
 /** `welcomed`: the first answer is out, other signals may follow. */
-const Attachment = z.object({ id: z.string(), welcomed: z.boolean() });
+const Attachment = z.object({
+  id: z.string(),
+  /** Id of the key with which the link was opened. */
+  key: z.string(),
+  acceptedAt: z.number(),
+  welcomed: z.boolean(),
+});
 type Attachment = z.infer<typeof Attachment>;
 
 function attachmentOf(socket: ObjectSocket): Attachment {

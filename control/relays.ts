@@ -18,6 +18,8 @@ export const RelayRecord = z.object({
   /** Where the search for the next free port starts. */
   cursor: z.number().int(),
   leases: z.number().int(),
+  /** Takes no new session, and gives those that it has to others. */
+  draining: z.boolean(),
 });
 export type RelayRecord = z.infer<typeof RelayRecord>;
 
@@ -31,14 +33,25 @@ export function helloRecord(
   now: number,
 ): RelayRecord {
   const { type: _hello, ...described } = hello;
-  const kept = before ?? { load: null, cursor: hello.ports.from, leases: 0 };
+  const kept = before ?? { load: null, cursor: hello.ports.from, leases: 0, draining: false };
   return { ...kept, ...described, id, seenAt: now };
 }
 
 /** The relay as the operator sees it; without a sign of life for `limits.deadAfterMs` it is gone. */
 export function relayView(record: RelayRecord, heardAt: number, now: number): Relay {
-  const { seenAt: _seen, cursor: _cursor, ...view } = record;
-  return { ...view, state: heardAt + limits.deadAfterMs > now ? "up" : "gone", seenAt: isoTime(heardAt) };
+  const { seenAt: _seen, cursor: _cursor, draining, ...view } = record;
+  const isHere = heardAt + limits.deadAfterMs > now;
+  return { ...view, state: isHere ? (draining ? "draining" : "up") : "gone", seenAt: isoTime(heardAt) };
+}
+
+/** Why the relay cannot be taken out of the fleet now, or undefined. */
+export function removalObstacle(view: Relay): string | undefined {
+  if (view.state === "gone") return undefined;
+  const pairs = view.load?.pairs ?? 0;
+  if (view.state === "up") return `The relay is up; first rdv relays drain ${view.id}, or stop it`;
+  if (view.leases > 0) return `The relay's drain is not over: it still has ${view.leases} sessions`;
+  if (pairs > 0) return `The relay's drain is not over: ${pairs} connections still live; wait, or stop the relay`;
+  return undefined;
 }
 
 /** A session's place on the relay. */

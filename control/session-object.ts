@@ -1,14 +1,20 @@
-import type { CreateSession, Placement, Session } from "../protocol/api.ts";
+import type { CreateSession, Placement, Session, UpdateSession } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { AgentSignal, parseSignal, pongText } from "../protocol/signals.ts";
 import { createAgentLine } from "./agent-line.ts";
+import { keyOfRequest } from "./auth.ts";
+import type { Admission } from "./invited-session.ts";
+import { createInvitedSession } from "./invited-session.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { DurableModule, ObjectContext } from "./platform.ts";
 import { problemResponse } from "./problems.ts";
 import { createSerial } from "./serial.ts";
 import type { Services } from "./services.ts";
-import { leaseAfterRefusal, leaseFor } from "./session-lease.ts";
+import { giveBack } from "./place-session.ts";
+import { leaseFor } from "./session-lease.ts";
+import type { SessionMoves } from "./session-moves.ts";
+import { createSessionMoves } from "./session-moves.ts";
 import { createSessionStore } from "./session-store.ts";
 import type { SessionRecord } from "./sessions.ts";
 import {
@@ -16,11 +22,13 @@ import {
   dueEnd,
   endedRecord,
   forgetAt,
+  keysOf,
   movedRecord,
   newRecord,
   resumedRecord,
   retryMs,
   sameOffer,
+  updatedRecord,
   viewOf,
 } from "./sessions.ts";
 import { refuseSignal } from "./socket-errors.ts";
@@ -29,7 +37,11 @@ interface OpenInput {
   readonly id: string;
   readonly owner: string;
   readonly name: string;
+  /** Id of the key that asks. */
+  readonly key: string;
   readonly request: CreateSession;
+  /** Name of the invitation's object, when somebody else's machine is to be the agent. */
+  readonly invitation?: string;
 }
 
 interface Opened {
@@ -38,16 +50,27 @@ interface Opened {
 }
 
 /** One session: its lease, its epoch and the control connection of its agent. */
-export interface SessionVerbs {
+export interface SessionVerbs extends Pick<
+  SessionMoves,
+  "relayBack" | "relayLost" | "relayDrains" | "whereabouts"
+> {
   /** Creates the session, or takes it up again: id, port and epoch stay, the newest request rules the rest. */
   open(input: OpenInput): Promise<Outcome<Opened>>;
   view(input: null): Session | null;
   /** Whether an agent is connected and was heard lately. */
   isLive(input: null): boolean;
+  /** A ticket for the machine that used the invitation's code. */
+  admit(input: null): Promise<Outcome<Admission>>;
+  /** The relay tells whether the invited machine is there. */
+  presence(present: boolean): Promise<void>;
+  /** Name of the object of the invitation that made the session; null when there is none. */
+  invitation(input: null): string | null;
   /** Ends the session; false when there is none. */
   end(reason: string): Promise<boolean>;
-  /** The relay is back, maybe at another address. False: the session has no lease there any more. */
-  relayBack(input: { readonly placement: Placement; readonly withinMs: number }): Promise<boolean>;
+  /** Changes the policy, also of what is open at the relay now; null when there is no session. */
+  update(request: UpdateSession): Promise<Outcome<Session> | null>;
+  /** A key was revoked or has expired: a session that lives by it is over. */
+  keyEnded(key: string): Promise<void>;
 }
 
 /** The object of one session. */
@@ -56,15 +79,18 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   const store = createSessionStore(ctx, now);
   const line = createAgentLine({ ctx, services, store });
   const inTurn = createSerial();
+  const invited = createInvitedSession({ services, store, report: async () => await report() });
+  const moves = createSessionMoves({ services, store, line, report, end });
   const view = (record: SessionRecord): Session => viewOf(record, line.heardAt(record));
 
-  async function open({ id, owner, name, request }: OpenInput): Promise<Outcome<Opened>> {
+  async function open({ id, owner, name, key, request, invitation }: OpenInput): Promise<Outcome<Opened>> {
     const before = store.read();
     if (before?.ended) return justEnded;
-    const placed = await leaseFor(services, { session: id, owner, name }, request, before?.placement);
+    if (before && (before.invitation || invitation !== undefined)) return namedByAnother;
+    const placed = await leaseFor(services, { session: id, owner, name }, request, before?.placements ?? []);
     const current = store.read();
     if (current?.ended) {
-      if (placed.ok) await giveBack(id, placed.value);
+      if (placed.ok) await giveBack(services, id, placed.value);
       return justEnded;
     }
     if (!placed.ok) {
@@ -72,12 +98,30 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       return placed;
     }
     const fresh = (): SessionRecord =>
-      newRecord({ id, owner, name, placement: placed.value }, request, now());
-    const record = store.save(current ? resumedRecord(current, placed.value, request, now()) : fresh());
-    if (current && !sameOffer(current, record)) await line.sendPlaced();
+      newRecord({ id, owner, name, invitation, madeWith: key, placements: placed.value }, request, now());
+    if (!current) store.save(fresh());
+    else {
+      const due = line.heardAt(current) === null;
+      const moved = movedRecord(current, placed.value, due);
+      store.save({ ...resumedRecord(moved, request, now()), madeWith: key });
+    }
+    const record = store.readRunning();
+    if (current && record && !sameOffer(current, record)) await line.sendPlaced();
     await report();
     const opened = store.readRunning();
     return opened ? done({ session: view(opened), created: current === undefined }) : justEnded;
+  }
+
+  async function update(request: UpdateSession): Promise<Outcome<Session> | null> {
+    const record = store.read();
+    if (!record) return null;
+    if (record.ended) return refuse("ended", `The session is over: ${record.ended.reason}`);
+    const changed = store.save(updatedRecord(record, request, now()));
+    if (sameOffer(record, changed)) return done(view(changed));
+    await tellRelays(changed);
+    await line.sendPlaced();
+    await report();
+    return done(view(store.read() ?? changed));
   }
 
   async function end(reason: string): Promise<boolean> {
@@ -95,14 +139,17 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   async function release(): Promise<void> {
     const record = store.read();
     if (!record?.ended || record.ended.released) return;
-    const { id, owner, placement, ticketsUntil } = record;
+    const { id, owner, placements, leaving, ticketsUntil } = record;
     try {
-      await env.RELAYS.getByName(placement.relay).release({
-        session: id,
-        endedUntil: ticketsUntil || null,
-        port: "rest",
-      });
+      for (const relay of new Set([...placements, ...leaving].map((one) => one.relay)))
+        await env.RELAYS.getByName(relay).release({
+          session: id,
+          endedUntil: ticketsUntil || null,
+          port: "rest",
+          leave: false,
+        });
       await env.ACCOUNTS.getByName(owner).forget(id);
+      await invited.ended(record, record.ended.reason);
     } catch {
       return ctx.setAlarm(now() + retryMs);
     }
@@ -116,38 +163,13 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     if (!record || record.reported >= record.revision) return;
     const account = env.ACCOUNTS.getByName(record.owner);
     const known = await account
-      .report({ session: view(record), revision: record.revision })
+      .report({ session: view(record), revision: record.revision, keys: keysOf(record) })
       .catch(() => undefined);
     const current = store.readRunning();
     if (known === undefined || !current) return;
-    if (!known) return void (await end("another session has taken its name"));
+    if (known === "key_ended") return void (await end(keyGone));
+    if (known === "name_taken") return void (await end("another session has taken its name"));
     store.save({ ...current, reported: Math.max(current.reported, record.revision) });
-  }
-
-  /** Returns a lease that came after the session had ended. */
-  async function giveBack(session: string, { relay }: Placement): Promise<void> {
-    await env.RELAYS.getByName(relay).release({ session, endedUntil: null, port: "rest" });
-  }
-
-  async function move(placement: Placement): Promise<void> {
-    const record = store.readRunning();
-    if (!record) return;
-    store.save(movedRecord(record, placement));
-    await line.sendPlaced();
-    await report();
-  }
-
-  async function refused(signal: Extract<AgentSignal, { type: "refused" }>): Promise<void> {
-    const record = store.readRunning();
-    if (!record) return;
-    const isCurrent =
-      signal.relay === record.placement.relay && signal.clientPort === record.placement.clientPort;
-    if (!isCurrent || signal.code === "ticket_invalid") return await line.sendPlaced();
-    const placed = await leaseAfterRefusal(services, record, signal.code);
-    if (placed.ok)
-      return store.readRunning() ? await move(placed.value) : await giveBack(record.id, placed.value);
-    // Otherwise the relay may take the session later: the agent goes on trying.
-    if (signal.code === "port_unavailable") await end(placed.detail);
   }
 
   /** The regular look at a session: is it over, is its agent still there, are its tickets fresh, is it listed. */
@@ -159,6 +181,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     store.save(record.goneAt === null && !isLive ? detachedRecord(record, now()) : record);
     if (record.ticketsAt + limits.ticketRenewMs <= now()) await line.sendPlaced();
     await report();
+    await inTurn(() => moves.tidy());
   }
 
   return {
@@ -170,23 +193,29 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       },
       isLive: () => {
         const record = store.readRunning();
-        return record !== undefined && line.heardAt(record) !== null;
+        // An invited session has no agent's connection; its name is its own while it runs.
+        return record !== undefined && (record.invitation !== null || line.heardAt(record) !== null);
       },
+      admit: async () => await inTurn(() => invited.admit()),
+      presence: async (present) => await invited.presence(present),
+      invitation: () => store.readRunning()?.invitation?.key ?? null,
       end: async (reason) => await end(reason),
-      relayBack: async ({ placement, withinMs }) => {
+      update: async (request) => await inTurn(() => update(request)),
+      keyEnded: async (key) => {
         const record = store.readRunning();
-        if (record?.placement.relay !== placement.relay) return false;
-        if (record.placement.clientPort !== placement.clientPort) return true;
-        if (sameOffer(record, { ...record, placement })) line.sendDial(record, withinMs);
-        else await move(placement);
-        return true;
+        if (record && keysOf(record).includes(key)) await end(keyGone);
       },
+      relayBack: async (input) => await inTurn(() => moves.relayBack(input)),
+      relayLost: async (input) => await inTurn(() => moves.relayLost(input)),
+      relayDrains: async (input) => await inTurn(() => moves.relayDrains(input)),
+      whereabouts: (input) => moves.whereabouts(input),
     },
     fetch: async (request) => {
+      const key = await keyOfRequest(env, request);
       const record = store.read();
       if (!record) return problemResponse("not_found", "There is no such session");
       if (record.ended) return problemResponse("ended", `The session is over: ${record.ended.reason}`);
-      const response = await line.accept(request, record);
+      const response = await line.accept(request, record, key);
       await report();
       return response;
     },
@@ -200,7 +229,9 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         case "renew":
           return await line.sendPlaced();
         case "refused":
-          return await inTurn(() => refused(signal));
+        case "lost":
+        case "up":
+          return await inTurn(() => moves.said(signal));
         case "bye":
           return void (await end("its agent stopped"));
       }
@@ -220,4 +251,6 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   };
 }
 
+const keyGone = "the key with which it was opened was revoked or has expired";
+const namedByAnother: Refusal = refuse("name_taken", "Another session has this name; choose one with --name");
 const justEnded: Refusal = refuse("ended", "The session has just ended; try again");

@@ -1,9 +1,20 @@
 import * as z from "zod";
-import type { CreateSession, Session } from "../protocol/api.ts";
-import { AccountId, Placement, Policy, SessionId, SessionName, hostPort } from "../protocol/api.ts";
+import type { CreateSession, Session, UpdateSession } from "../protocol/api.ts";
+import {
+  AccountId,
+  Placement,
+  Policy,
+  Region,
+  RegionLatency,
+  RelayId,
+  SessionId,
+  SessionName,
+  hostPort,
+} from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { canonicalAllow } from "./allow.ts";
+import { Trouble } from "./troubles.ts";
 
 /** A session as its object stores it. Times are milliseconds since 1970 unless the name says otherwise. */
 export const SessionRecord = z.object({
@@ -14,7 +25,17 @@ export const SessionRecord = z.object({
   policy: Policy,
   /** The user chose the port: another one is no substitute. */
   fixedPort: z.boolean(),
-  placement: Placement,
+  /** Where the session is, with one port at all of them; the first is the one that its address names. */
+  placements: z.array(Placement).min(1).max(limits.relaysPerSession),
+  /** The region that was asked for; the session stays in it. */
+  region: Region.nullable(),
+  latencies: z.array(RegionLatency),
+  /** Relays that are to carry the session at once. */
+  relays: z.number().int(),
+  /** Relays whose lease is to be given back: at once when `due`, else when halves wait at the new place. */
+  leaving: z.array(z.object({ relay: RelayId, due: z.boolean() })),
+  /** Relays of the session that do not seem well. */
+  troubles: z.array(Trouble),
   createdAt: z.number(),
   expiresAt: z.number().nullable(),
   /** Counts the agents that connected; the newest one rules. */
@@ -25,6 +46,11 @@ export const SessionRecord = z.object({
   ticketsAt: z.number(),
   /** Latest expiry of any ticket ever signed, in seconds since 1970; 0 when there was none. */
   ticketsUntil: z.number(),
+  /** Made by an invitation: its object's name, and since when the invited machine is here (see invited-session.ts). */
+  invitation: z.object({ key: z.string(), presentSince: z.number().nullable() }).nullable().default(null),
+  /** Ids of the keys with which it was asked for last, and with which the newest agent came. */
+  madeWith: z.string(),
+  attachedWith: z.string().nullable(),
   /** Over; `released` once relay and account know. */
   ended: z.object({ reason: z.string(), released: z.boolean() }).nullable(),
   /** Counts the changes that the account's list shows, and the last one that it confirmed. */
@@ -42,38 +68,66 @@ interface NewSession {
   readonly id: string;
   readonly owner: string;
   readonly name: string;
-  readonly placement: Placement;
+  readonly madeWith: string;
+  /** Name of the invitation's object, if one makes the session. */
+  readonly invitation?: string | undefined;
+  readonly placements: Placement[];
 }
 
 /** The record of a session that was just placed and waits for its first agent. */
-export function newRecord(identity: NewSession, request: CreateSession, now: number): SessionRecord {
+export function newRecord(
+  { invitation: key, ...identity }: NewSession, request: CreateSession, now: number): SessionRecord {
   const empty = {
     epoch: 0,
     seenAt: null,
     ticketsAt: 0,
     ticketsUntil: 0,
+    invitation: key === undefined ? null : { key, presentSince: null },
+    attachedWith: null,
     ended: null,
     revision: 1,
     reported: 0,
+    leaving: [],
+    troubles: [],
   };
   return { ...identity, ...empty, ...requested(request, now), createdAt: now, goneAt: now };
 }
 
 /** The record after its owner asked for the session again: the newest request rules, id, port and epoch stay. */
-export function resumedRecord(
-  record: SessionRecord,
-  placement: Placement,
-  request: CreateSession,
-  now: number,
-): SessionRecord {
+export function resumedRecord(record: SessionRecord, request: CreateSession, now: number): SessionRecord {
   const goneAt = record.goneAt === null ? null : now;
-  return { ...record, ...requested(request, now), placement, goneAt, revision: record.revision + 1 };
+  return { ...record, ...requested(request, now), goneAt, revision: record.revision + 1 };
+}
+
+/** The record after its owner changed the policy. */
+export function updatedRecord(record: SessionRecord, request: UpdateSession, now: number): SessionRecord {
+  const { allow, pairs, ttlSeconds } = request;
+  const policy = {
+    ...record.policy,
+    ...(allow === undefined ? {} : { allow: canonicalAllow(allow) }),
+    ...(pairs === undefined ? {} : { pairs }),
+    ...changedLimit("connectsPerSecond", request.connectsPerSecond),
+    ...changedLimit("bytes", request.bytes),
+  };
+  const expiresAt =
+    ttlSeconds === undefined ? record.expiresAt : ttlSeconds === null ? null : now + ttlSeconds * 1_000;
+  return { ...record, policy, expiresAt, revision: record.revision + 1 };
+}
+
+/** Null takes the limit away, undefined leaves it. */
+function changedLimit(name: "connectsPerSecond" | "bytes", value: number | null | undefined) {
+  return value === undefined ? {} : { [name]: value ?? undefined };
+}
+
+/** The keys by which a session lives. */
+export function keysOf({ madeWith, attachedWith }: SessionRecord): string[] {
+  return attachedWith === null || attachedWith === madeWith ? [madeWith] : [madeWith, attachedWith];
 }
 
 /** Whether an agent that has tickets for one record needs no new ones for the other. */
 export function sameOffer(a: SessionRecord, b: SessionRecord): boolean {
-  const offer = ({ policy, placement, expiresAt }: SessionRecord): string =>
-    JSON.stringify([policy, placement, expiresAt]);
+  const offer = ({ policy, placements, expiresAt }: SessionRecord): string =>
+    JSON.stringify([policy, placements, expiresAt]);
   return offer(a) === offer(b);
 }
 
@@ -87,9 +141,18 @@ export function detachedRecord(record: SessionRecord, now: number): SessionRecor
   return { ...record, goneAt: now, seenAt: now, revision: record.revision + 1 };
 }
 
-/** The record with another placement. */
-export function movedRecord(record: SessionRecord, placement: Placement): SessionRecord {
-  return { ...record, placement, revision: record.revision + 1 };
+/** The record with another set of placements; relays that it has no longer are to be left, at once when `due`. */
+export function movedRecord(record: SessionRecord, placements: Placement[], due: boolean): SessionRecord {
+  const kept = new Set(placements.map(({ relay }) => relay));
+  const left = record.placements.filter(({ relay }) => !kept.has(relay));
+  const leaving = [...record.leaving, ...left.map(({ relay }) => ({ relay, due }))];
+  return {
+    ...record,
+    placements,
+    leaving: leaving.filter(({ relay }) => !kept.has(relay)),
+    troubles: record.troubles.filter(({ relay }) => kept.has(relay)),
+    revision: record.revision + 1,
+  };
 }
 
 /** The record of a session that is over but still has to be cleaned up. */
@@ -100,7 +163,8 @@ export function endedRecord(record: SessionRecord, reason: string, now: number):
 /** Why the session has to end now, or undefined. */
 export function dueEnd(record: SessionRecord, now: number): string | undefined {
   if (record.expiresAt !== null && record.expiresAt <= now) return "its time is over";
-  if (record.goneAt !== null && record.goneAt + limits.stickyMs <= now) return "its agent did not come back";
+  if (record.goneAt !== null && !record.invitation && record.goneAt + limits.stickyMs <= now)
+    return "its agent did not come back";
   return undefined;
 }
 
@@ -108,9 +172,10 @@ export function dueEnd(record: SessionRecord, now: number): string | undefined {
 export function nextLook(record: SessionRecord, now: number): number {
   if (record.ended) return record.ended.released ? forgetAt(record) : now + retryMs;
   const times = [
-    record.goneAt === null ? now + presenceMs : record.goneAt + limits.stickyMs,
+    record.goneAt === null || record.invitation ? now + presenceMs : record.goneAt + limits.stickyMs,
     record.expiresAt ?? Number.POSITIVE_INFINITY,
     record.reported < record.revision ? now + retryMs : Number.POSITIVE_INFINITY,
+    record.leaving.some(({ due }) => due) ? now + retryMs : Number.POSITIVE_INFINITY,
   ];
   return Math.max(now, Math.min(...times));
 }
@@ -120,9 +185,9 @@ export function forgetAt(record: SessionRecord): number {
   return (record.ticketsUntil + limits.ticketSkewSeconds) * 1_000;
 }
 
-/** What the ruling agent's ticket says; no ticket outlives its session. */
-export function ticketFor(record: SessionRecord, now: number): Ticket {
-  const { placement, policy } = record;
+/** What the ruling agent's ticket for one of the placements says; no ticket outlives its session. */
+export function ticketFor(record: SessionRecord, placement: Placement, now: number): Ticket {
+  const { policy } = record;
   const longest = Math.floor(now / 1_000) + limits.ticketSeconds;
   return {
     kind: "agent",
@@ -139,15 +204,17 @@ export function ticketFor(record: SessionRecord, now: number): Ticket {
 
 /** The session as its owner sees it; `heardAt` is when its agent was last heard, null when it is away. */
 export function viewOf(record: SessionRecord, heardAt: number | null): Session {
-  const seenAt = Math.max(record.seenAt ?? 0, heardAt ?? 0);
+  const [first] = record.placements;
+  const presentAt = record.invitation ? record.invitation.presentSince : heardAt;
+  const seenAt = Math.max(record.seenAt ?? 0, presentAt ?? 0);
   return {
     id: record.id,
     name: record.name,
     target: record.target,
-    state: record.ended ? "ended" : heardAt === null ? "waiting" : "live",
+    state: record.ended ? "ended" : presentAt === null ? "waiting" : "live",
     epoch: record.epoch,
-    address: hostPort(record.placement.host, record.placement.clientPort),
-    placements: [record.placement],
+    address: first ? hostPort(first.host, first.clientPort) : "",
+    placements: record.placements,
     policy: record.policy,
     createdAt: isoTime(record.createdAt),
     expiresAt: record.expiresAt === null ? null : isoTime(record.expiresAt),
@@ -162,13 +229,18 @@ export function isoTime(ms: number): string {
 function requested(
   request: CreateSession,
   now: number,
-): Pick<SessionRecord, "target" | "policy" | "fixedPort" | "expiresAt"> {
+): Pick<SessionRecord, "target" | "policy" | "fixedPort" | "expiresAt" | "region" | "latencies" | "relays"> {
   return {
+    region: request.region ?? null,
+    latencies: request.latencies ?? [],
+    relays: request.relays ?? 1,
     target: request.target,
     policy: {
       allow: canonicalAllow(request.allow ?? []),
       once: request.once ?? false,
       pairs: request.pairs ?? limits.pairsPerSession,
+      ...(request.connectsPerSecond === undefined ? {} : { connectsPerSecond: request.connectsPerSecond }),
+      ...(request.bytes === undefined ? {} : { bytes: request.bytes }),
     },
     fixedPort: request.port !== undefined,
     expiresAt: request.ttlSeconds === undefined ? null : now + request.ttlSeconds * 1_000,

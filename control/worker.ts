@@ -1,6 +1,9 @@
 import { env } from "cloudflare:workers";
 import { createAccountObject } from "./account-object.ts";
 import { createApp } from "./app.ts";
+import type { Peer } from "./app.ts";
+import { createGuessObject } from "./guess-object.ts";
+import { createInvitationObject } from "./invitation-object.ts";
 import { createRegionObject } from "./region-object.ts";
 import { createRelayObject } from "./relay-object.ts";
 import type { ControlEnv } from "./services.ts";
@@ -13,26 +16,55 @@ export const SessionObject = durableClass(createSessionObject, [
   "view",
   "isLive",
   "end",
+  "update",
+  "keyEnded",
   "relayBack",
+  "relayLost",
+  "relayDrains",
+  "whereabouts",
+  "admit",
+  "presence",
+  "invitation",
 ]);
-export const RelayObject = durableClass(createRelayObject, ["lease", "release", "view"]);
+export const RelayObject = durableClass(createRelayObject, [
+  "lease",
+  "offer",
+  "release",
+  "view",
+  "drain",
+  "remove",
+  "keyEnded",
+]);
 export const AccountObject = durableClass(createAccountObject, [
   "reserve",
   "report",
   "forget",
   "find",
   "list",
-  "hasKey",
+  "checkKey",
+  "isValidKey",
   "addKey",
+  "listKeys",
+  "revokeKey",
 ]);
 export const RegionObject = durableClass(createRegionObject, [
   "report",
   "forget",
   "list",
   "choose",
+  "usable",
   "addRegion",
   "regions",
 ]);
+
+export const InvitationObject = durableClass(createInvitationObject, [
+  "create",
+  "view",
+  "claim",
+  "presence",
+  "end",
+]);
+export const GuessObject = durableClass(createGuessObject, ["take", "giveBack", "counts"]);
 
 const app = createApp({
   // wrangler.toml binds exactly these names.
@@ -42,4 +74,9 @@ const app = createApp({
 });
 
 // oxlint-disable-next-line import/no-default-export -- Workers looks for the handler there
-export default { fetch: async (request: Request): Promise<Response> => await app.fetch(request) };
+export default { fetch: async (request: Request): Promise<Response> => await app.fetch(request, peerOf(request)) };
+
+/** Cloudflare sets this header on every request and lets no client set it. */
+function peerOf(request: Request): Peer {
+  return { address: request.headers.get("cf-connecting-ip") ?? undefined };
+}

@@ -1,0 +1,83 @@
+import * as z from "zod";
+import type { Placement } from "../protocol/api.ts";
+import type { EndedSession } from "../protocol/signals.ts";
+import type { Cell, Table } from "./cell.ts";
+import { createTable } from "./cell.ts";
+import type { LeaseRequest } from "./leases.ts";
+import { PortEntry, leasePort, offerPorts, releasePort } from "./leases.ts";
+import type { Outcome } from "./outcome.ts";
+import { done, refuse } from "./outcome.ts";
+import type { ObjectContext } from "./platform.ts";
+import type { OfferInput, ReleaseInput } from "./relay-object.ts";
+import type { RelayRecord } from "./relays.ts";
+import { placementOn } from "./relays.ts";
+
+interface BookDeps {
+  readonly ctx: ObjectContext;
+  readonly now: () => number;
+  readonly record: Cell<RelayRecord>;
+  /** The relay was heard lately. */
+  readonly isHere: (record: RelayRecord) => boolean;
+}
+
+/** What a relay's object writes down: who leases which port, and which sessions are over. */
+export interface RelayBooks {
+  /** By session, the port that it leases. */
+  readonly bySession: Table<number>;
+  readonly ports: Table<PortEntry>;
+  lease(request: LeaseRequest): Outcome<Placement>;
+  offer(input: OfferInput): number[];
+  release(input: ReleaseInput): void;
+  /** Sessions that are over and whose last ticket may still live. */
+  endedNow(): EndedSession[];
+  forgetEnded(): void;
+}
+
+export function createRelayBooks({ ctx, now, record, isHere }: BookDeps): RelayBooks {
+  const ended = createTable(ctx.kv, "ended", z.number());
+  const ports = createTable(ctx.kv, "port", PortEntry);
+  const bySession = createTable(ctx.kv, "session", z.number());
+  const book = { ports, bySession, byName: createTable(ctx.kv, "name", z.number()) };
+
+  function lease(request: LeaseRequest): Outcome<Placement> {
+    const current = record.read();
+    if (!current || !isHere(current))
+      return refuse("no_relay", "The relay is not connected to the control plane");
+    const held = bySession.get(request.session);
+    if (current.draining && held === undefined)
+      return refuse("draining", "The relay is being drained; it takes no new session");
+    const outcome = leasePort(book, request, current.ports, current.cursor, now());
+    if (!outcome.ok) return outcome;
+    const leases = current.leases + (held === undefined ? 1 : 0);
+    record.write({ ...current, cursor: outcome.value.cursor, leases });
+    return done(placementOn(current, outcome.value.port));
+  }
+
+  function forgetEnded(): void {
+    for (const [session, until] of ended.entries()) if (until * 1_000 <= now()) ended.delete(session);
+  }
+
+  return {
+    bySession,
+    ports,
+    lease: (request) => ctx.transaction(() => lease(request)),
+    offer: ({ among, count, ...holder }) => {
+      const current = record.read();
+      if (!current || current.draining) return [];
+      return offerPorts(book, holder, current.ports, { among, start: current.cursor, count }, now());
+    },
+    release: ({ session, endedUntil, port }) =>
+      ctx.transaction(() => {
+        const current = record.read();
+        if (current && bySession.get(session) !== undefined)
+          record.write({ ...current, leases: current.leases - 1 });
+        releasePort(book, session, port, now());
+        if (endedUntil !== null && endedUntil * 1_000 > now()) ended.set(session, endedUntil);
+      }),
+    endedNow: () => {
+      forgetEnded();
+      return [...ended.entries()].map(([session, until]) => ({ session, until }));
+    },
+    forgetEnded,
+  };
+}

@@ -1,0 +1,104 @@
+import * as z from "zod";
+import { createCell } from "./cell.ts";
+import type { Table } from "./cell.ts";
+import { countOthers } from "./fleet.ts";
+import type { PortEntry } from "./leases.ts";
+import type { ObjectContext } from "./platform.ts";
+import type { RelayRecord } from "./relays.ts";
+import { placementOn } from "./relays.ts";
+import type { Services } from "./services.ts";
+import { sessionObjectName } from "./services.ts";
+
+/** What a relay's sessions are told: the relay is back; it is lost; it is to be left. */
+const RoundKind = z.enum(["back", "lost", "drain"]);
+export type RoundKind = z.infer<typeof RoundKind>;
+
+/** Tells all sessions of a relay something, some at a time, across alarms and restarts. */
+export interface RelayRounds {
+  /** Begins a round; one that is under way is given up. */
+  start(kind: RoundKind): void;
+  /** Tells the next batch when its time has come; the time of the following one, or null when nothing is left. */
+  continue(relay: RelayRecord): Promise<number | null>;
+}
+
+/**
+ * Sessions told in one alarm, and the time to the next. Sessions that move ask other objects for a place, each once or
+ * twice: 200 a second in all, so that 1,000 have moved in 5 s, and the two or more relays that take them see 100 each.
+ */
+const pace = { back: { batch: 200, everyMs: 0 }, move: { batch: 50, everyMs: 250 } };
+/** Calls at once: within the platform's bounds. */
+const atOnce = 25;
+/** A draining relay that still has sessions asks them again after this time. */
+const drainAgainMs = 30_000;
+/** Agents spread their dials so that a relay meets about this many a second, and never more slowly than in 30 s. */
+const dialsPerSecond = 500;
+const longestSpreadMs = 30_000;
+
+const Round = z.object({ kind: RoundKind, after: z.string(), nextAt: z.number() });
+
+interface RoundDeps {
+  readonly ctx: ObjectContext;
+  readonly services: Services;
+  readonly bySession: Table<number>;
+  readonly ports: Table<PortEntry>;
+  /** The session is over or elsewhere: its lease is a leftover. */
+  readonly drop: (session: string) => void;
+}
+
+export function createRelayRounds({ ctx, services, bySession, ports, drop }: RoundDeps): RelayRounds {
+  const round = createCell(ctx.kv, "round", Round);
+
+  async function tell(kind: RoundKind, relay: RelayRecord, session: string, port: number): Promise<void> {
+    const lease = ports.get(String(port));
+    if (lease?.kind !== "leased" || lease.session !== session) return drop(session);
+    const object = services.env.SESSIONS.getByName(sessionObjectName(lease.owner, session));
+    const placement = placementOn(relay, port);
+    const belongs =
+      kind === "back"
+        ? await object.relayBack({ placement, withinMs: spreadMs(relay.leases) })
+        : kind === "lost"
+          ? await object.relayLost({ relay: relay.id })
+          : await object.relayDrains({ relay: relay.id });
+    if (!belongs) drop(session);
+  }
+
+  function finish(kind: RoundKind, relay: RelayRecord): number | null {
+    round.clear();
+    if (!relay.draining || relay.leases === 0) return null;
+    const nextAt = services.now() + (kind === "drain" ? drainAgainMs : 0);
+    round.write({ kind: "drain", after: "", nextAt });
+    return nextAt;
+  }
+
+  return {
+    start: (kind) => {
+      round.write({ kind, after: "", nextAt: services.now() });
+      ctx.setAlarm(services.now());
+    },
+    continue: async (relay) => {
+      const mine = round.read();
+      if (!mine || mine.nextAt > services.now()) return mine?.nextAt ?? null;
+      const { kind, after } = mine;
+      if (kind === "drain" && after === "" && (await countOthers(services, relay.id)) === 0)
+        return finish(kind, relay);
+      const { batch, everyMs } = kind === "back" ? pace.back : pace.move;
+      const told = [...bySession.entries({ startAfter: after, limit: batch })];
+      for (let first = 0; first < told.length; first += atOnce)
+        await Promise.allSettled(
+          told.slice(first, first + atOnce).map(([session, port]) => tell(kind, relay, session, port)),
+        );
+      const now = round.read();
+      // Another round may have begun meanwhile.
+      if (now?.kind !== kind || now.after !== after) return now?.nextAt ?? null;
+      const last = told.at(-1);
+      if (told.length < batch || !last) return finish(kind, relay);
+      const nextAt = mine.nextAt + everyMs;
+      round.write({ kind, after: last[0], nextAt });
+      return nextAt;
+    },
+  };
+}
+
+function spreadMs(leases: number): number {
+  return Math.min(longestSpreadMs, Math.max(1_000, Math.ceil(leases / dialsPerSecond) * 1_000));
+}
