@@ -17,6 +17,8 @@ export interface JoinScript {
   /** When the invitation ends. */
   readonly expires: Date;
   readonly sessionName: string;
+  /** The target is an ssh server: the script tells the inviter its host key. */
+  readonly isSsh?: boolean;
 }
 
 /**
@@ -37,6 +39,7 @@ export function joinScript(options: JoinScript): string {
       "URL",
     ),
     inviter: shownName(options.inviter),
+    ssh: options.isSsh ? "yes" : "",
     session: checked(options.sessionName, SessionName.safeParse(options.sessionName).success, "session name"),
     host: target.host,
     port: String(target.port),

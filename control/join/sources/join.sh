@@ -14,7 +14,7 @@ main() {
   choose_method
   case $method in rdv | npx) hand_over ;; esac # It asks by itself.
   ask_consent
-  machine=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  name_machine
   case $method in
     node) get_agent agent.mjs "$sha_mjs" && claim && set -- node --input-type=module - ;;
     python3) get_agent agent.py "$sha_py" && claim && set -- python3 - ;;
@@ -88,13 +88,27 @@ END
 get_agent() { # FILE SHA256: the agent's text is kept in a variable and never on disk
   if have curl; then agent=$(curl -fsSL --max-time 30 "$url/$1"); else agent=$(wget -qO- "$url/$1"); fi
   [ -n "$agent" ] || die "cannot get $url/$1"
-  sum=$(printf '%s\n' "$agent" | { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } 2>/dev/null | cut -c1-64)
+  sum=$(printf '%s\n' "$agent" | digest)
   [ -n "$sum" ] || say "no sha256sum, shasum or openssl here: $1 is used unchecked" && sum=${sum:-$2}
   [ "$sum" = "$2" ] || die "$1 is not what this script was made for; ask for a new invitation"
 }
 
+name_machine() { # So that this machine, and no other, may come again with the same code. Nobody learns its number from this.
+  machine=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  own=$(cat /etc/machine-id 2>/dev/null || sysctl -n kern.uuid kern.hostuuid 2>/dev/null) || return 0
+  own=$(printf '%s %s %s %s\n' "$own" "$(uname -n)" "$(id -u)" "$url" | digest)
+  [ -z "$own" ] || machine=$own
+}
+
+digest() { { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } 2>/dev/null | cut -c1-64; }
+
+host_key() { # What the ssh server here shows to everybody who connects; the inviter can compare it.
+  [ -n "$ssh" ] && have ssh-keyscan || return 0
+  ssh-keyscan -T 3 -t ed25519 -p "$port" "$host" 2>/dev/null | sed -n 's/+/%2B/g; s/^[^# ]* \(ssh-ed25519\) \([^ ]*\)$/\1+\2/p'
+}
+
 claim() { # Exchanges the code for a ticket, which can only wait for connections of this one session.
-  form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine"
+  form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine&hostkey=$(host_key)"
   if have curl; then
     answer=$(curl -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\n%{http_code}' "$url/claim")
     case $answer in *200) ;; *) die "${answer%????}" ;; esac
