@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { CreateSession, RelayList } from "./api.ts";
-import { RelayList as RelayListSchema, Session, SessionList } from "./api.ts";
+import { RelayCandidates, RelayDrain, RelayList as RelayListSchema, Session, SessionList } from "./api.ts";
 import { RdvError, fromProblem } from "./errors.ts";
 import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation } from "./invitations.ts";
@@ -27,6 +27,12 @@ export interface Api {
   /** Ends a session; `not_found` when there is none. */
   endSession(idOrName: string): Promise<void>;
   listRelays(): Promise<RelayList["relays"]>;
+  /** Relays that a new session may get, a few of each region. */
+  relayCandidates(): Promise<RelayCandidates["relays"]>;
+  /** Lets a relay take no new session, and gives those that it has to others. */
+  drainRelay(relay: string): Promise<RelayDrain>;
+  /** Takes a relay out of the fleet; `relay_busy` while it is up or its drain is not over. */
+  removeRelay(relay: string): Promise<void>;
   jwks(): Promise<z.infer<typeof Jwks>>;
   health(): Promise<z.infer<typeof Health>>;
   /** Where the control connection of a session's agent is opened, and with which token. */
@@ -48,6 +54,7 @@ export function createApi(deps: ApiDeps): Api {
     return readAnswer(base, response, text, schema);
   };
   const sessionPath = (idOrName: string): string => `/v1/sessions/${encodeURIComponent(idOrName)}`;
+  const relayPath = (relay: string): string => `/v1/relays/${encodeURIComponent(relay)}`;
   const codePath = (code: string): string => `/j/${encodeURIComponent(code)}`;
   const socket = (session: string, end: string): { url: string; token: string } => ({
     url: join(base, `${sessionPath(session)}/${end}`).href,
@@ -59,6 +66,9 @@ export function createApi(deps: ApiDeps): Api {
     getSession: async (idOrName) => await call("GET", sessionPath(idOrName), Session),
     endSession: async (idOrName) => await call("DELETE", sessionPath(idOrName), z.undefined()),
     listRelays: async () => (await call("GET", "/v1/relays", RelayListSchema)).relays,
+    relayCandidates: async () => (await call("GET", "/v1/relays/candidates", RelayCandidates)).relays,
+    drainRelay: async (relay) => await call("POST", `${relayPath(relay)}/drain`, RelayDrain),
+    removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),
     agentSocket: (session) => socket(session, "agent"),
