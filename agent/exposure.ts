@@ -6,10 +6,11 @@ import type { CreateSession, Session } from "../protocol/api.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { SessionSignal } from "../protocol/signals.ts";
+import type { SessionSignal, TicketedPlacement } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
 import { abortable } from "./abortable.ts";
 import { isListening } from "./listening.ts";
+import { measureRegions } from "./measure-regions.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import { createPools } from "./pools.ts";
@@ -43,12 +44,15 @@ export interface ExposureDeps {
 }
 
 export type ExposureEvent =
-  /** Clients can come to `address`: said first, and again when the address changes. */
+  /** Clients can come to each of `addresses`, of which `address` is the first: said first, and again when they change. */
   | {
       readonly type: "ready";
       readonly session: string;
       readonly name: string;
       readonly address: string;
+      readonly addresses: readonly string[];
+      /** The address that this takes the place of: who dials it finds nobody soon. */
+      readonly moved?: string;
       readonly epoch: number;
     }
   | PairEvent
@@ -71,8 +75,24 @@ export interface Exposure extends AsyncDisposable {
 /** Makes the target reachable. Throws what the control plane says when it does not give a session. */
 export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
   deps.signal.throwIfAborted();
-  const session = await abortable(deps.api.createSession(deps.request), deps.signal);
-  return startExposure(session, deps);
+  const request = await withLatencies(deps);
+  const session = await abortable(deps.api.createSession(request), deps.signal);
+  return startExposure(session, { ...deps, request });
+}
+
+/** The request with what this machine measured; a control plane that cannot tell its relays chooses by itself. */
+async function withLatencies({ api, request, signal, log }: ExposureDeps): Promise<CreateSession> {
+  if (request.region !== undefined || !api.relayCandidates) return request;
+  try {
+    const candidates = await abortable(api.relayCandidates(), signal);
+    const latencies = await measureRegions(candidates.slice(0, limits.regionsMeasured * 2), signal);
+    return latencies.length === 0 ? request : { ...request, latencies };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RdvError)) throw error;
+    log.info("no relays to measure", { error: error.message });
+    return request;
+  }
 }
 
 const targetAdvice = "clients are turned away; check that the service runs and listens there";
@@ -85,7 +105,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const dial = createTargetDial(deps.target, watch);
   const presence = createPresence(tell);
   const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell });
-  const addresses = new Map<string, string>();
+  let told = { session: "", addresses: [] as readonly string[] };
   let taken = false;
   let ending: ExposureEnd | undefined;
   let closing: Promise<void> | undefined;
@@ -97,6 +117,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     onUp,
     onPaired: (head, socket, early) => void serve(head, socket, early),
     onDown: (relay, reason) => presence.away(relay, reason),
+    onUnreachable: (relay) => void link.send({ type: "lost", relay }),
     onLeft: (relay) => presence.back(relay),
     onRenew: () => void link.send({ type: "renew" }),
     onReport: (code, { relay, clientPort }) => {
@@ -144,6 +165,8 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
         return pools.placed(signal);
       case "dial":
         return pools.dial(signal.relay, signal.withinMs);
+      case "check":
+        return pools.check(signal.relay);
       case "replaced":
         return end("replaced", { type: "replaced" });
       case "ended":
@@ -152,12 +175,17 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     }
   }
 
-  function onUp({ relay, host, clientPort, epoch }: PoolPlacement): void {
+  function onUp({ relay, epoch }: PoolPlacement, placements: readonly TicketedPlacement[]): void {
+    link.send({ type: "up", relay });
     const { id: session, name } = link.session;
-    const address = hostPort(host, clientPort);
-    if (addresses.get(relay) !== `${session} ${address}`)
-      tell({ type: "ready", session, name, address, epoch });
-    addresses.set(relay, `${session} ${address}`);
+    const addresses = placements.map(({ host, clientPort }) => hostPort(host, clientPort));
+    const gone =
+      told.session === session ? told.addresses.find((one) => !addresses.includes(one)) : undefined;
+    const isNews = told.session !== session || told.addresses.join() !== addresses.join();
+    told = { session, addresses };
+    const [address = ""] = addresses;
+    const moved = gone === undefined ? {} : { moved: gone };
+    if (isNews) tell({ type: "ready", session, name, address, addresses, ...moved, epoch });
     presence.back(relay);
   }
 

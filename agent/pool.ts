@@ -31,6 +31,10 @@ export type PoolEvent =
   | { readonly type: "retry" }
   /** The control plane says that the relay is back. */
   | { readonly type: "dial"; readonly withinMs: number }
+  /** The relay may be gone: the halves that wait may be waiting for nobody. */
+  | { readonly type: "check" }
+  /** Another relay serves now: nothing new is dialled, what waits stays until the relay ends it. */
+  | { readonly type: "leave" }
   | { readonly type: "close" };
 
 export type PoolEffect =
@@ -45,6 +49,8 @@ export type PoolEffect =
   | { readonly type: "up"; readonly placement: PoolPlacement }
   /** No half waits at the relay any more; said once an outage. */
   | { readonly type: "down"; readonly reason: string }
+  /** The relay cannot be reached; said with every failed attempt. */
+  | { readonly type: "unreachable" }
   /** Ask the control plane for new tickets. */
   | { readonly type: "renew" }
   /** Tell the control plane that this placement does not serve. */
@@ -79,15 +85,16 @@ interface Half {
 /**
  * The warm pool of waiting halves at one relay, as a state machine without I/O.
  * `up`: lost halves and paired ones are replaced. `probing`: the relay failed or is new; one half at a time asks it,
- * so that an outage costs one connect per backoff and not `size`. `closed`: nothing is dialled any more.
+ * so that an outage costs one connect per backoff and not `size`. `leaving` and `closed`: nothing is dialled any more.
  */
 export function createPool(options: PoolOptions): Pool {
   const halves = new Map<number, Half>();
-  let mode: "up" | "probing" | "closed" = "probing";
+  let mode: "up" | "probing" | "leaving" | "closed" = "probing";
   let placement: PoolPlacement | undefined;
   let nextHalf = 1;
   let upSince = -Infinity;
   let saidDown = false;
+  let suspect = false;
   let refused = false;
   let timerSet = false;
 
@@ -132,6 +139,7 @@ export function createPool(options: PoolOptions): Pool {
     if (isStale(half) || mode !== "probing") return [];
     mode = "up";
     upSince = now;
+    suspect = false;
     saidDown = false;
     refused = false;
     return [{ type: "up", placement: half.placement }, ...dropWhere(isStale), ...dial(options.size)];
@@ -143,6 +151,7 @@ export function createPool(options: PoolOptions): Pool {
     if (isStale(half)) return [];
     // Halves beyond `size` are used up without being replaced; closing one could cut a pair that is just being made.
     if (mode === "up") return dial(options.size + demand);
+    if (mode === "leaving") return [];
     // It lives, so the next attempt need not wait for the backoff, unless it was the relay that asked for a pause.
     return refused || count("dialing") > 0 ? [] : setTimer({ type: "retryWithin", ms: limits.backoffBaseMs });
   }
@@ -152,12 +161,12 @@ export function createPool(options: PoolOptions): Pool {
     // The relay refuses halves of an epoch that this same agent has left behind.
     if (isStale(half)) return [];
     const stop = stopReason(failure);
-    if (stop !== undefined) return [...close(), { type: "stop", reason: stop }];
-    if (mode === "up" && count("waiting") >= options.size) return [];
+    if (stop !== undefined && mode !== "leaving") return [...close(), { type: "stop", reason: stop }];
+    if (mode === "leaving" || (mode === "up" && count("waiting") >= options.size)) return [];
     const first = mode === "up";
     mode = "probing";
     refused = failure.type === "refused";
-    const effects = down(failure);
+    const effects = [...down(failure), ...unreachable(failure)];
     if (!first && (timerSet || count("dialing") > 0)) return effects;
     // A relay that accepts and drops at once is still in the same outage.
     const fresh = first && now - upSince >= limits.backoffYoungCapMs;
@@ -175,6 +184,18 @@ export function createPool(options: PoolOptions): Pool {
     return [{ type: "down", reason: failure.reason }];
   }
 
+  function unreachable({ type }: HalfFailure): PoolEffect[] {
+    return type === "unreachable" && (suspect || count("waiting") === 0) ? [{ type: "unreachable" }] : [];
+  }
+
+  function check(): PoolEffect[] {
+    if (mode === "up") {
+      mode = "probing";
+      suspect = true;
+    }
+    return mode === "probing" && count("dialing") === 0 ? dial(count() + 1) : [];
+  }
+
   function retry(): PoolEffect[] {
     timerSet = false;
     // A second probe goes beside one that may still hang in the SYN of a relay that has just come back.
@@ -187,6 +208,11 @@ export function createPool(options: PoolOptions): Pool {
     return dropped.map((half) => ({ type: "drop", half }));
   }
 
+  function leave(): PoolEffect[] {
+    mode = "leaving";
+    return dropWhere(({ phase }) => phase === "dialing");
+  }
+
   function close(): PoolEffect[] {
     mode = "closed";
     return dropWhere(() => true);
@@ -195,10 +221,12 @@ export function createPool(options: PoolOptions): Pool {
   return {
     step(event, now) {
       if (mode === "closed") return [];
+      if (event.type === "leave") return leave();
       if (event.type === "placed") return placed(event.placement);
       if (event.type === "retry") return retry();
       if (event.type === "dial")
         return mode === "probing" ? setTimer({ type: "retryWithin", ms: event.withinMs }) : [];
+      if (event.type === "check") return check();
       if (event.type === "close") return close();
       const half = halves.get(event.half);
       if (half === undefined) return [];

@@ -3,7 +3,7 @@ import type { Backoff } from "../net/backoff.ts";
 import type { Log } from "../net/log.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import type { SignalLink } from "../net/signal-link.ts";
-import type { CreateSession, Session } from "../protocol/api.ts";
+import type { CreateSession, RelayCandidate, Session } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { SessionSignal } from "../protocol/signals.ts";
 import type { AgentSignal } from "../protocol/signals.ts";
@@ -12,6 +12,8 @@ import { reopenSession } from "./reopen-session.ts";
 /** What the agent needs of the control plane's client. */
 export interface AgentApi {
   createSession(request: CreateSession): Promise<Session>;
+  /** Relays that a new session may get; without it the control plane chooses alone. */
+  relayCandidates?(): Promise<RelayCandidate[]>;
   /** Where the agent of a session opens its control connection, and with which token. */
   agentSocket(session: string): { readonly url: string; readonly token: string };
 }

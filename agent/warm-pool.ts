@@ -11,6 +11,8 @@ import type { PoolEffect, PoolEvent, PoolOptions, PoolPlacement, ReportedCode } 
 interface WarmPoolHooks {
   readonly onUp: (placement: PoolPlacement) => void;
   readonly onDown: (reason: string) => void;
+  /** The relay cannot be reached: said with every failed attempt. */
+  readonly onUnreachable?: () => void;
   readonly onRenew: () => void;
   readonly onReport: (code: ReportedCode, placement: PoolPlacement) => void;
   readonly onStop: (reason: "replaced" | "ended") => void;
@@ -31,6 +33,10 @@ export interface WarmPool extends Disposable {
   placed(placement: PoolPlacement): void;
   /** The relay is said to be back. */
   dial(withinMs: number): void;
+  /** The relay may be gone. */
+  check(): void;
+  /** Another relay serves now; dispose of this pool a little later. */
+  leave(): void;
   /** Halves that dial or wait. */
   readonly open: number;
   /** Halves that the relay has accepted. */
@@ -89,6 +95,8 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
         return deps.onUp(effect.placement);
       case "down":
         return deps.onDown(effect.reason);
+      case "unreachable":
+        return deps.onUnreachable?.();
       case "renew":
         return deps.onRenew();
       case "report":
@@ -101,6 +109,11 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
   return {
     placed: (placement) => step({ type: "placed", placement }),
     dial: (withinMs) => step({ type: "dial", withinMs }),
+    check: () => step({ type: "check" }),
+    leave: () => {
+      step({ type: "leave" });
+      clearTimeout(timer);
+    },
     get open() {
       return pool.open;
     },

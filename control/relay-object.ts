@@ -3,7 +3,7 @@ import type { Placement, Relay } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { LinkSignal } from "../protocol/signals.ts";
 import { RelaySignal, parseSignal, pongText } from "../protocol/signals.ts";
-import { keyOfRequest } from "./auth.ts";
+import { adminAccount, keyOfRequest } from "./auth.ts";
 import { createCell } from "./cell.ts";
 import type { Holder, LeaseRequest } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
@@ -43,6 +43,8 @@ export interface RelayVerbs {
   view(input: null): Relay | null;
   /** Takes no new session from now on, and gives those that it has to other relays. */
   drain(input: null): Promise<Outcome<Relay>>;
+  /** The relay takes the policy of a session from this ticket, unless it knows a newer one. */
+  policy(input: { readonly session: string; readonly ticket: string }): void;
   /** Takes the relay out of the fleet, when it has nothing to do any more. */
   remove(input: null): Promise<Outcome<null>>;
   /** A key was revoked or has expired: a link that was opened with it is closed. */
@@ -98,6 +100,9 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       for (const socket of ctx.sockets())
         if (attachmentOf(socket).key === key) socket.close(4_001, "its key was revoked or has expired");
     },
+    policy: ({ session, ticket }) => {
+      if (books.bySession.get(session) !== undefined) sendAll({ type: "policy", ticket });
+    },
     remove: async () => {
       const current = record.read();
       if (!current) return unknownRelay;
@@ -132,7 +137,10 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
 
   async function hello(socket: ObjectSocket, signal: Extract<RelaySignal, { type: "hello" }>): Promise<void> {
     if (signal.ports.from > signal.ports.to) return socket.close(1_008, "ports: from is above to");
-    const { id } = attachmentOf(socket);
+    const { id, key } = attachmentOf(socket);
+    // The key may have been revoked while the link was being made.
+    if (!(await env.ACCOUNTS.getByName(adminAccount).isValidKey(key)))
+      return socket.close(4_001, "its key was revoked or has expired");
     const before = record.read();
     const current = helloRecord(before, id, signal, now());
     record.write(current);
@@ -216,6 +224,12 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
           return await compare(socket, signal);
         case "load":
           return await takeLoad(signal);
+        case "spent":
+          // A relay may end what it carries, nothing else.
+          if (books.bySession.get(signal.session) === undefined) return;
+          return void (await env.SESSIONS.getByName(sessionObjectName(signal.owner, signal.session)).end(
+            "its byte budget is used up",
+          ));
         case "presence":
           return await env.SESSIONS.getByName(sessionObjectName(signal.owner, signal.session)).presence(
             signal.present,

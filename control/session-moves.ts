@@ -64,7 +64,8 @@ export function createSessionMoves({ services, store, line, report, end }: MoveD
   async function moveFrom(relay: string, lost: boolean): Promise<void> {
     const record = store.readRunning();
     const old = placeOf(record, relay);
-    if (!record || !old) return;
+    // An invited machine has a ticket for one relay and nobody who could tell it of another.
+    if (!record || !old || record.invitation) return;
     await take(record, await leaseElsewhere(services, record, old), lost);
   }
 
@@ -159,7 +160,9 @@ export function createSessionMoves({ services, store, line, report, end }: MoveD
     said: async (signal) => {
       if (signal.type === "refused") return await refused(signal);
       const record = store.readRunning();
+      const trouble = record?.troubles.some((one) => one.relay === signal.relay);
       if (!record || !placeOf(record, signal.relay)) return;
+      if (signal.type === "up" && record.leaving.length === 0 && !trouble) return;
       if (signal.type === "lost") {
         store.save({ ...record, troubles: agentLost(record.troubles, signal.relay, now()) });
         return await judge(signal.relay);

@@ -3,8 +3,8 @@ import type { Log } from "../net/log.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import type { RelayLoad } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
-import { LinkSignal } from "../protocol/signals.ts";
-import type { EndedSession, RelaySignal } from "../protocol/signals.ts";
+import { LinkSignal, sessionsInSignal } from "../protocol/signals.ts";
+import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
 
 interface ControlLinkOptions {
   readonly relay: string;
@@ -14,6 +14,9 @@ interface ControlLinkOptions {
   readonly load: () => RelayLoad;
   /** Invited machines that are there, for a control plane that is back. */
   readonly present: () => readonly RelaySignal[];
+  /** What can be reached here, so that the control plane can compare. */
+  readonly open: () => readonly OpenSession[];
+  readonly onLeave: (session: string) => void;
   readonly onKeys: (jwks: JSONWebKeySet) => void;
   readonly onEnded: (ended: readonly EndedSession[]) => void;
   /** The relay can work without ever hearing from the control plane, so a refusal is no reason to stop. */
@@ -26,6 +29,8 @@ interface ControlLinkOptions {
 export interface ControlLink extends AsyncDisposable {
   /** Resolves at the first welcome; rejects when the control plane refuses this relay before that. */
   readonly welcomed: Promise<void>;
+  /** Resolves when the operator has taken this relay out of the fleet; the link is then over. */
+  readonly removed: Promise<void>;
   /** Tells the control plane, if it is there; `present` says it again when it is back. */
   tell(signal: RelaySignal): void;
 }
@@ -35,23 +40,32 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { relay, control, log } = options;
   const { promise: welcomed, resolve, reject } = Promise.withResolvers<void>();
   welcomed.catch(() => {}); // whoever waits for it sees the refusal
+  const removed = Promise.withResolvers<void>();
+  const stop = new AbortController();
   const link = createSignalLink<LinkSignal, RelaySignal>({
     url: `${control.url.replace(/\/+$/, "")}/v1/relays/${relay}/link`,
     token: control.token,
     incoming: LinkSignal,
     log,
-    signal: options.signal,
+    signal: AbortSignal.any([options.signal, stop.signal]),
     onOpen(send) {
       send(options.hello);
       send({ type: "load", load: options.load() });
     },
     onSignal(signal) {
-      if (signal.type === "end") options.onEnded([signal.ended]);
-      if (signal.type !== "welcome") return;
-      options.onKeys(signal.jwks);
-      options.onEnded(signal.ended);
-      for (const one of options.present()) link.send(one);
-      resolve();
+      switch (signal.type) {
+        case "end":
+          return options.onEnded([signal.ended]);
+        case "leave":
+          return options.onLeave(signal.session);
+        case "removed":
+          log.warn("the operator has taken this relay out of the fleet");
+          stop.abort();
+          return removed.resolve();
+        case "welcome":
+          return obeyWelcome(signal);
+        case "pong":
+      }
     },
     onRefused(error) {
       if (options.hasKeys()) return "retry";
@@ -60,9 +74,21 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return "stop";
     },
   });
+
+  function obeyWelcome(signal: Extract<LinkSignal, { type: "welcome" }>): void {
+    options.onKeys(signal.jwks);
+    options.onEnded(signal.ended);
+    const open = options.open();
+    for (let first = 0; first < open.length; first += sessionsInSignal)
+      link.send({ type: "sessions", sessions: open.slice(first, first + sessionsInSignal) });
+    for (const one of options.present()) link.send(one);
+    resolve();
+  }
+
   const timer = setInterval(() => link.send({ type: "load", load: options.load() }), limits.heartbeatMs);
   return {
     welcomed,
+    removed: removed.promise,
     tell: (signal) => void link.send(signal),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);

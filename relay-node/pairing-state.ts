@@ -60,6 +60,8 @@ export type PairingEvent =
   | { readonly type: "pair_closed"; readonly pair: string }
   | { readonly type: "port_opened"; readonly port: number }
   | { readonly type: "port_failed"; readonly port: number }
+  /** The session is at another relay now; living pairs go on, and it may come back. */
+  | { readonly type: "leave" }
   /** The control plane ended the session: everything stops now. */
   | { readonly type: "end" }
   /** The relay takes nothing new; living pairs go on. */

@@ -38,6 +38,8 @@ function act(state: PairingState, event: PairingEvent, effects: PairingEffect[])
       return portFailed(state, event.port, effects);
     case "end":
       return cutPairs(closeDoors(state, "ended", effects), effects);
+    case "leave":
+      return state.over ? state : { ...closeDoors(state, "draining", effects), over: undefined };
     case "drain":
       return state.over ? state : closeDoors(state, "draining", effects);
     case "cut":

@@ -57,6 +57,8 @@ export interface RelayNode extends AsyncDisposable {
   readonly sharedPort: number;
   /** Resolves when tickets can be checked: at the first welcome, or at once with keys kept from an earlier run. */
   readonly ready: Promise<void>;
+  /** Resolves when the operator has taken this relay out of the fleet. */
+  readonly removed: Promise<void>;
   metrics(): RelayMetrics;
   /** Takes nothing new and resolves when the living pairs are done, or are cut after `withinMs`. */
   drain(withinMs?: number): Promise<void>;
@@ -142,6 +144,8 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         version,
       },
       load: () => report.load(),
+      open: () => sessions.open(),
+      onLeave: (session) => sessions.leave(session),
       present: () => sessions.present(),
       onKeys(jwks) {
         memory.setJwks(jwks);
@@ -163,6 +167,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     id,
     sharedPort: shared.port,
     ready: cached ? Promise.resolve() : link.welcomed,
+    removed: link.removed,
     metrics: () => report.metrics(),
     async drain(withinMs = limits.drainMs) {
       draining = true;

@@ -44,7 +44,9 @@ export interface RelaySession {
   /** Whether the newest ticket lets this address connect. */
   allows(ip: string): boolean;
   /** Says what happened to the session as a whole. */
-  tell(event: Extract<PairingEvent, { type: "end" | "drain" | "cut" | "rested" }>): void;
+  tell(event: Extract<PairingEvent, { type: "end" | "leave" | "drain" | "cut" | "rested" }>): void;
+  /** Where and for whom it listens; undefined when it does not. */
+  readonly place: { readonly port: number | null; readonly epoch: number } | undefined;
   /** No half waits and nothing is paired: the port may be given to another session. */
   readonly idle: boolean;
   /** An invited machine is there: clients can come, or are served. */
@@ -173,6 +175,10 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     },
     allows: (ip) => allows(ip),
     tell: dispatch,
+    get place() {
+      const isOpen = state.listening === "yes" || (state.port === null && state.halves.length > 0);
+      return isOpen && state.epoch > 0 ? { port: state.port, epoch: state.epoch } : undefined;
+    },
     get idle() {
       return room.count("agent") === 0 && pairs.count === 0;
     },

@@ -1,5 +1,5 @@
 import { RdvError } from "../protocol/errors.ts";
-import type { EndedSession, RelaySignal } from "../protocol/signals.ts";
+import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { createAllowList } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
@@ -29,6 +29,10 @@ export interface Sessions {
   client(connection: Connection, ticket: Ticket): void;
   /** Ends a session now: its port, its halves, its pairs. */
   end(session: string): void;
+  /** The session is elsewhere: its port and its waiting halves are closed, its pairs go on. */
+  leave(session: string): void;
+  /** Every session that can be reached here now. */
+  open(): OpenSession[];
   /** Takes nothing new; pairs go on. */
   drain(): void;
   /** Cuts all that is left. */
@@ -95,6 +99,13 @@ export function createSessions(options: SessionsOptions): Sessions {
     end(wanted) {
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "end" });
     },
+    leave(wanted) {
+      for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "leave" });
+    },
+    open: () =>
+      [...sessions.values()].flatMap(({ id, owner, session: { place } }) =>
+        place ? [{ session: id, owner, ...place }] : [],
+      ),
     drain: () => tellAll("drain"),
     cut: () => tellAll("cut"),
     empty: async () => (sessions.size === 0 ? undefined : await whenEmpty.promise),

@@ -74,5 +74,10 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
       { event: "ready", command: "relay", relay: address, id: node.id, region: options.region },
       `relay ${address} is ready`,
     );
-  await untilAborted(runtime.signal);
+  await Promise.race([untilAborted(runtime.signal), node.removed]);
+  if (!runtime.signal.aborted)
+    output.event(
+      { event: "removed", command: "relay", id: node.id },
+      `relay ${address} was taken out of the fleet`,
+    );
 }
