@@ -2,7 +2,10 @@ import { Command } from "commander";
 import { version } from "../protocol/version.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
 import { exposeCommand } from "./commands/expose.ts";
+import { inviteCommand } from "./commands/invite.ts";
+import { joinCommand } from "./commands/join.ts";
 import { relayCommand } from "./commands/relay.ts";
+import { relaysCommand } from "./commands/relays.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Runtime } from "./runtime.ts";
@@ -11,6 +14,7 @@ const examples = `
 Examples:
   rdv up                          start a control plane and a relay on this machine
   rdv expose 22                   make this machine's ssh reachable through them
+  rdv invite ssh                  reach somebody who has nothing installed: they paste one line
   rdv sessions ls                 show what is exposed
   rdv bridge tcp-listen:1234 tcp-listen:5678
                                   the bare primitive: join whoever connects to the two ports
@@ -26,7 +30,16 @@ export function createProgram(runtime: Runtime): Command {
     .helpCommand(false)
     .usage("COMMAND [options]")
     .addHelpText("after", examples);
-  for (const command of [upCommand, exposeCommand, bridgeCommand, relayCommand, sessionsCommand])
+  for (const command of [
+    upCommand,
+    exposeCommand,
+    inviteCommand,
+    joinCommand,
+    bridgeCommand,
+    relayCommand,
+    relaysCommand,
+    sessionsCommand,
+  ])
     program.addCommand(configureAll(command(runtime), runtime));
   return program;
 }

@@ -19,6 +19,7 @@ export interface ExposureOptions {
   readonly ttl?: number | undefined;
   readonly once?: boolean | undefined;
   readonly pool: number;
+  readonly relays?: number | undefined;
 }
 
 interface Run {
@@ -57,6 +58,7 @@ function requestFor(target: Target, options: ExposureOptions): CreateSession {
     ...(options.allow === undefined ? {} : { allow: [...options.allow] }),
     ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
     ...(options.once === undefined ? {} : { once: options.once }),
+    ...(options.relays === undefined ? {} : { relays: options.relays }),
   };
 }
 
@@ -78,7 +80,9 @@ function report(event: ExposureEvent, target: Target, output: Output): void {
   const { type, ...fields } = event;
   if (type === "ready") {
     const line = nextLine(target, splitAddress(event.address), userInfo().username);
-    output.note(`${target.label} is reachable as ${event.address} (session ${event.name}); Ctrl-C ends it`);
+    if (event.moved !== undefined) output.note(`moved: ${event.moved} is given up`);
+    const where = event.addresses.join(" and ");
+    output.note(`${target.label} is reachable as ${where} (session ${event.name}); Ctrl-C ends it`);
     output.event({ event: "ready", command: "expose", ...fields }, line);
     return;
   }

@@ -17,6 +17,7 @@ Examples:
   rdv expose ssh --name my-desk              the same, with a name: a restarted agent takes its port back
   rdv expose 10.0.0.7:5432 --allow 203.0.113.0/24
                                              a database of the local network, for one network alone
+  rdv expose 443 --relays 2                  on two relays with one port: the loss of one turns no client away
   rdv expose 3000 --ttl 8h --json            a web page until tonight, events as JSON lines`;
 
 const Options = z.object({
@@ -27,6 +28,7 @@ const Options = z.object({
   ttl: z.number().optional(),
   once: z.boolean().default(false),
   pool: z.number().default(limits.poolDefault),
+  relays: z.number().default(1),
 });
 
 /** `rdv expose`: the agent beside a service. */
@@ -52,6 +54,12 @@ export function exposeCommand(runtime: Runtime): Command {
             "connections kept ready at the relay",
             parseCount(1, limits.poolMax),
             limits.poolDefault,
+          )
+          .option(
+            "--relays <n>",
+            "relays that carry the session at once, all with the same port",
+            parseCount(1, limits.relaysPerSession),
+            1,
           ),
       ),
     ),
