@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { askAtTerminal } from "./ask.ts";
 import { createInterrupts } from "./interrupts.ts";
 import { runCli } from "./run.ts";
 
@@ -13,6 +14,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   signal: interrupts.signal,
+  isTerminal: process.stdout.isTTY,
+  ask: async (question) => await askAtTerminal(question, interrupts.signal),
 });
 if (process.connected) process.disconnect();
 setTimeout(() => process.exit(), exitGraceMs).unref();

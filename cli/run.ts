@@ -8,10 +8,12 @@ import type { Runtime } from "./runtime.ts";
  * Runs one command line and resolves to the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
  * A failure is one line on stderr that says what to do next.
  */
-export async function runCli(args: readonly string[], runtime: Runtime): Promise<number> {
+export async function runCli(args: readonly string[], process: Omit<Runtime, "exitWith">): Promise<number> {
+  let exitCode = 0;
+  const runtime: Runtime = { ...process, exitWith: (code) => void (exitCode = code) };
   try {
     await createProgram(runtime).parseAsync(args, { from: "user" });
-    return runtime.signal.aborted ? interruptedExit : 0;
+    return runtime.signal.aborted ? interruptedExit : exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (runtime.signal.aborted) return interruptedExit;

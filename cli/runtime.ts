@@ -5,4 +5,10 @@ export interface Runtime {
   readonly stderr: (text: string) => void;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Somebody looks at stdout. */
+  readonly isTerminal: boolean;
+  /** Asks whoever sits at the terminal; undefined when there is none, or nothing is answered before Ctrl-C. */
+  readonly ask: (question: string) => Promise<string | undefined>;
+  /** The exit code of a command that ends well, when that is another program's. */
+  readonly exitWith: (code: number) => void;
 }

@@ -5,7 +5,8 @@ export function newSessionId(): string {
   return `s_${randomText(26)}`;
 }
 
-function randomText(length: number): string {
+/** Random letters and digits, 5 bits each. */
+export function randomText(length: number): string {
   let text = "";
   for (const byte of crypto.getRandomValues(new Uint8Array(length))) text += alphabet[byte % alphabet.length];
   return text;

@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly host: string;
   /** What others are told; by default the listen address, or the first address of this machine. */
   readonly publicHost?: string | undefined;
+  /** Origin of the control plane for others, when a proxy stands before it. */
+  readonly publicUrl?: string | undefined;
   readonly controlPort: number;
   readonly relayPort: number;
   readonly ports: { readonly from: number; readonly to: number };
@@ -46,6 +48,8 @@ export async function createUp(options: UpOptions): Promise<Up> {
   const { host, stateDir, log } = options;
   stack.use(lockState(stateDir));
   const { signingKey, ownerToken } = loadSecrets(stateDir);
+  const publicHost = options.publicHost ?? publicHostFor(host);
+  const publicUrl = options.publicUrl ?? publicOrigin(publicHost, options.controlPort);
   const control = stack.use(
     await createControlHost({
       host,
@@ -54,11 +58,11 @@ export async function createUp(options: UpOptions): Promise<Up> {
       env: {
         RDV_SIGNING_KEY: JSON.stringify(signingKey),
         RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
+        ...(publicUrl === undefined ? {} : { RDV_PUBLIC_URL: publicUrl }),
       },
       log,
     }),
   );
-  const publicHost = options.publicHost ?? publicHostFor(host);
   const ownControl = `http://${hostPort(ownHostFor(host), control.port)}`;
   const relay = stack.use(
     await createRelayNode({
@@ -78,10 +82,15 @@ export async function createUp(options: UpOptions): Promise<Up> {
   await relay.ready;
   const owned = stack.move();
   return {
-    control: `http://${hostPort(publicHost, control.port)}`,
+    control: options.publicUrl ?? `http://${hostPort(publicHost, control.port)}`,
     ownControl,
     relay: hostPort(publicHost, relay.sharedPort),
     token: ownerToken,
     [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** What invited people are told; a port that the system chooses is known only from the inviter's own request. */
+function publicOrigin(publicHost: string, port: number): string | undefined {
+  return port === 0 ? undefined : `http://${hostPort(publicHost, port)}`;
 }

@@ -18,7 +18,7 @@ import { portsOption } from "../ports-option.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { collect, parseHost, parseListenPort, parseRegion } from "../values.ts";
+import { collect, parseHost, parseListenPort, parseRegion, parseUrl } from "../values.ts";
 
 const examples = `
 Examples:
@@ -30,6 +30,7 @@ Examples:
 const Options = z.object({
   host: z.string(),
   publicHost: z.string().optional(),
+  publicUrl: z.string().optional(),
   controlPort: z.number(),
   relayPort: z.number(),
   ports: z.object({ from: z.number(), to: z.number() }),
@@ -46,6 +47,7 @@ export function upCommand(runtime: Runtime): Command {
         .description("Run a control plane and a relay in one process.")
         .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
         .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
+        .option("--public-url <url>", "address of the control plane behind a TLS proxy", parseUrl)
         .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
         .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
         .addOption(portsOption())

@@ -1,0 +1,149 @@
+import { hostname, userInfo } from "node:os";
+import { Command } from "commander";
+import * as z from "zod";
+import { serveInvited } from "../../agent/invited.ts";
+import type { InvitedEvent } from "../../agent/invited.ts";
+import { parseTarget } from "../../agent/target.ts";
+import type { Target } from "../../agent/target.ts";
+import { createApi } from "../../protocol/client.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { readCode } from "../../protocol/invitations.ts";
+import type { InvitationDetails } from "../../protocol/invitations.ts";
+import { commonFrom, withCommonOptions } from "../common-options.ts";
+import { readCredentials } from "../credentials.ts";
+import { scanHostKey } from "../host-key.ts";
+import { machineId } from "../machine-id.ts";
+import { openPump, withPumpOptions } from "../open-pump.ts";
+import type { Output } from "../output.ts";
+import { pairNote } from "../pair-note.ts";
+import type { Runtime } from "../runtime.ts";
+import { parseUrl } from "../values.ts";
+
+const examples = `
+Examples:
+  rdv join https://rdv.example.org/j/K7Q2-9FMX
+  rdv join K7Q2-9FMX --control https://rdv.example.org
+  rdv join K7Q2-9FMX --target 192.168.1.20:5900
+                                  another service than the invitation names: you decide`;
+
+const Options = z.object({
+  control: z.string().optional(),
+  yes: z.boolean().default(false),
+  target: z.string().optional(),
+});
+
+/** `rdv join`: the invited person's side. It needs no account. */
+export function joinCommand(runtime: Runtime): Command {
+  return withCommonOptions(
+    withPumpOptions(
+      new Command("join")
+        .description("Let the person who invited you reach one service of this machine, for a while.")
+        .argument("<code>", "the invitation's code or address")
+        .option("--control <url>", "the control plane, for a bare code (env RDV_CONTROL)", parseUrl)
+        .option("--target <target>", "what they may reach, instead of what the invitation names")
+        .option("-y, --yes", "agree without being asked"),
+    ),
+  )
+    .addHelpText("after", examples)
+    .action(async (text: string, options: unknown) => join(text, options, runtime));
+}
+
+async function join(text: string, rawOptions: unknown, runtime: Runtime): Promise<void> {
+  const { output, stateDir } = commonFrom(rawOptions, runtime);
+  const options = Options.parse(rawOptions);
+  const { control, code } = readInvitation(
+    text,
+    options.control ?? runtime.env["RDV_CONTROL"] ?? readCredentials(stateDir)?.control,
+  );
+  const api = createApi({ url: control, signal: runtime.signal });
+  const details = await api.getInvitation(code);
+  const target = parseTarget(options.target ?? details.target);
+  showRequest(details, target, runtime);
+  if (!options.yes) await askConsent(runtime);
+  await using pump = await openPump(rawOptions, output.log);
+  const isSsh = details.service === "ssh" || target.service === "ssh";
+  const hostkey = isSsh ? await scanHostKey(target.host, target.port, runtime.signal) : "";
+  const admission = await api.claimInvitation(code, {
+    machine: machineId(`${control}/j/${code}`),
+    host: labelled(hostname()),
+    user: labelled(userInfo().username),
+    method: "rdv",
+    hostkey,
+  });
+  const end = await serveInvited({
+    admission,
+    session: details.session,
+    target,
+    pump,
+    log: output.log,
+    signal: runtime.signal,
+    onEvent: (event) => report(event, details, target, output),
+  });
+  output.event({ event: "ended", session: details.session, reason: end });
+  output.note(endings[end]);
+}
+
+const endings = {
+  ended: "the invitation is over; nothing can be reached any more",
+  replaced: "another run on this machine has taken over; nothing can be reached through this one any more",
+  aborted: "stopped; nothing can be reached any more",
+};
+
+/** The control plane and the code, from `ORIGIN/j/CODE` or a bare code. */
+function readInvitation(text: string, known: string | undefined): { control: string; code: string } {
+  const parts = /^(?<control>https?:\/\/.+)\/j\/(?<code>[^/?#]+)/.exec(text)?.groups;
+  const code = readCode(parts?.["code"] ?? text);
+  if (code === undefined)
+    throw new RdvError(
+      "usage",
+      `"${text}" is not an invitation: write K7Q2-9FMX or https://HOST/j/K7Q2-9FMX`,
+    );
+  const control = parts?.["control"] ?? known?.replace(/\/+$/, "");
+  if (control) return { control, code };
+  throw new RdvError(
+    "usage",
+    "a code alone does not say where it is from: give the whole address, or --control URL",
+  );
+}
+
+function showRequest(details: InvitationDetails, target: Target, { stderr }: Runtime): void {
+  const until = new Date(details.expires).toLocaleString();
+  // What a stranger chose must not steer the terminal.
+  const inviter = details.inviter.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "?");
+  stderr(`
+  ${inviter} asks to reach a service of this machine:
+
+    what   ${target.label}
+    from   ${details.address} (session ${details.session})
+    until  ${until}
+    with   rdv
+
+  Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
+
+`);
+}
+
+async function askConsent({ ask, signal }: Runtime): Promise<void> {
+  const answer = await ask("  Allow it? [y/N] ");
+  signal.throwIfAborted();
+  if (answer === undefined)
+    throw new RdvError("forbidden", "no terminal to ask on; to agree without being asked, add --yes");
+  if (!/^\s*(y|yes|o|oui)\s*$/i.test(answer))
+    throw new RdvError("forbidden", "not allowed; nothing was opened");
+}
+
+function report(event: InvitedEvent, details: InvitationDetails, target: Target, output: Output): void {
+  const { type, ...fields } = event;
+  if (event.type === "ready") {
+    const { session, address } = details;
+    output.event({ event: "ready", command: "join", session, address });
+    return output.note(`ready: ${address} leads to ${target.label}; Ctrl-C ends it`);
+  }
+  output.event({ event: type, ...fields });
+  output.note(pairNote(event));
+}
+
+/** What the control plane takes as a host's or a user's name. */
+function labelled(name: string): string {
+  return name.replace(/[^\w.@-]/g, "").slice(0, 120);
+}

@@ -1,0 +1,144 @@
+import { userInfo } from "node:os";
+import type { Target } from "../agent/target.ts";
+import type { createApi } from "../protocol/client.ts";
+import { RdvError } from "../protocol/errors.ts";
+import type { CreateInvitation, CreatedInvitation, Joined } from "../protocol/invitations.ts";
+import { fingerprint, knownHostsLine } from "./host-key.ts";
+import { nextLine, splitAddress } from "./next-line.ts";
+import type { Output } from "./output.ts";
+import { formatQr } from "./qr.ts";
+import { runGuestCommand } from "./guest-command.ts";
+import type { Runtime } from "./runtime.ts";
+import { watchInvitation } from "./watch-invitation.ts";
+
+interface Run {
+  readonly api: ReturnType<typeof createApi>;
+  readonly target: Target;
+  readonly request: CreateInvitation;
+  /** Run when the invited machine is there; empty: the inviter connects by hand. */
+  readonly command: readonly string[];
+  readonly qr: boolean;
+  readonly output: Output;
+  readonly runtime: Runtime;
+}
+
+/** Invites, tells what happens until it is over, and ends the invitation whatever happens. */
+export async function runInvitation(run: Run): Promise<void> {
+  const { api, output, runtime } = run;
+  const invited = await api.createInvitation(run.request);
+  const over = new AbortController();
+  try {
+    announce(run, invited);
+    const reason = await follow(run, invited, AbortSignal.any([runtime.signal, over.signal]));
+    if (reason === undefined) return;
+    output.event({ event: "ended", session: invited.session.id, reason });
+    throw new RdvError("ended", `the invitation is over: ${reason}`);
+  } finally {
+    over.abort();
+    await api.endSession(invited.session.id).catch((error: unknown) => {
+      if (!(error instanceof RdvError)) throw error;
+      const gone = error.code === "not_found" || error.code === "ended";
+      if (!gone) output.log.warn("the invitation could not be ended", { error: error.message });
+    });
+    if (runtime.signal.aborted) output.note("the invitation is over, and every connection is cut");
+  }
+}
+
+function announce({ output, qr, request }: Run, invited: CreatedInvitation): void {
+  const { code, url, line, powershell, expires, session } = invited;
+  const { id, name, address, policy } = session;
+  output.note(
+    "Send this line to the person whose machine you want to reach; nothing happens until they agree:",
+  );
+  output.note("");
+  output.event(
+    {
+      event: "invited",
+      code,
+      url,
+      line,
+      powershell,
+      expires,
+      session: id,
+      name,
+      address,
+      allow: policy.allow,
+    },
+    line,
+  );
+  output.note("");
+  output.note(`  on Windows    ${powershell}`);
+  output.note(`  in a browser  ${url}`);
+  if (qr) output.note(formatQr(url, { color: true }));
+  const until = new Date(expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  output.note(
+    `It lets ${policy.allow.join(", ") || "everybody"} connect to ${request.target} there, until ${until}.`,
+  );
+  output.note("Waiting for them; Ctrl-C ends the invitation.");
+}
+
+/** Resolves when it is over: with the reason, or undefined when the inviter is done. */
+async function follow(
+  run: Run,
+  invited: CreatedInvitation,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { api, output, target, command, runtime } = run;
+  const { id: session, name, address } = invited.session;
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+  let user = userInfo().username;
+  let there: boolean | undefined;
+
+  function onPresence(present: boolean): void {
+    if (present === there) return;
+    const first = there === undefined;
+    there = present;
+    if (!present) {
+      output.event({ event: "waiting", session, reason: "the invited machine is away" });
+      return output.note("they are away; the same machine may come back");
+    }
+    const place = splitAddress(address);
+    output.event(
+      { event: "ready", command: "invite", session, name, address },
+      first ? nextLine(target, place, user) : undefined,
+    );
+    if (!first) return output.note("they are back");
+    if (command.length === 0) return;
+    runGuestCommand(command, place, { output, signal }).then((code) => {
+      runtime.exitWith(code);
+      resolve(undefined);
+    }, reject);
+  }
+
+  signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  await using _watch = watchInvitation({
+    ...api.watchSocket(session),
+    log: output.log,
+    signal,
+    onJoined(by, times) {
+      user = by.user || user;
+      tellJoined(run, invited, by, times);
+    },
+    onPresence,
+    onEnded: resolve,
+  });
+  return await promise;
+}
+
+function tellJoined(
+  { output, target }: Run,
+  { session }: CreatedInvitation,
+  by: Joined,
+  times: number,
+): void {
+  const { host, user, ip, method, hostkey } = by;
+  const key = hostkey === "" ? {} : { hostKey: hostkey, fingerprint: fingerprint(hostkey) };
+  output.event({ event: "joined", session: session.id, host, user, ip, method, times, ...key });
+  output.note("");
+  output.note(
+    `${user || "Somebody"} on ${host || "a machine without a name"} (${ip}) has joined, by ${method}`,
+  );
+  if (target.service !== "ssh" || hostkey === "") return;
+  output.note(`  host key     ${fingerprint(hostkey)}, as that machine says`);
+  output.note(`  known_hosts  ${knownHostsLine(splitAddress(session.address), hostkey)}`);
+}

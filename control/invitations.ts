@@ -1,0 +1,108 @@
+import { Cidr } from "../protocol/api.ts";
+import type { CreateSession, Session } from "../protocol/api.ts";
+import { newCode } from "../protocol/invitations.ts";
+import type { CreateInvitation, CreatedInvitation, InvitationDetails } from "../protocol/invitations.ts";
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Caller } from "./auth.ts";
+import { canonicalAllow } from "./allow.ts";
+import { randomText } from "./identifiers.ts";
+import { joinLines } from "./join/page-lines.ts";
+import { sha256 } from "./keys.ts";
+import { unwrap } from "./outcome.ts";
+import type { Services } from "./services.ts";
+import { sessionObjectName } from "./services.ts";
+
+/** Who invites, and how the control plane sees them. */
+interface Inviter {
+  readonly caller: Caller;
+  /** Address from which the request comes. */
+  readonly address: string;
+  /** Origin of the URLs that are sent to others. */
+  readonly origin: string;
+}
+
+/** Two invitations with one code among 2^40 are next to impossible; three times in a row there is something wrong. */
+const codeTries = 3;
+
+/** Makes a session for somebody else's machine, and the code that lets that machine in. */
+export async function createInvitation(
+  services: Services,
+  inviter: Inviter,
+  request: CreateInvitation,
+): Promise<CreatedInvitation> {
+  const ttlSeconds = request.ttlSeconds ?? limits.invitationDefaultSeconds;
+  const expiresAt = services.now() + ttlSeconds * 1_000;
+  const allow = request.allow ?? ownAddress(inviter.address);
+  const { caller } = inviter;
+  const owner = caller.account;
+  for (let attempt = 0; attempt < codeTries; attempt += 1) {
+    const code = newCode((bytes) => crypto.getRandomValues(bytes));
+    const key = await invitationKey(code);
+    const session = await openSession(services, caller, key, { ...request, allow, ttlSeconds });
+    const details = detailsOf(request, session, expiresAt);
+    const invitation = { owner, session: session.id, details, expiresAt };
+    if (await services.env.INVITATIONS.getByName(key).create(invitation)) {
+      const url = `${inviter.origin}/j/${code}`;
+      const { shell: line, powershell } = joinLines(url);
+      return { code, url, line, powershell, expires: details.expires, session };
+    }
+    await sessionOf(services, owner, session.id).end("its code was in use");
+  }
+  throw new RdvError("internal", "No free code was found");
+}
+
+/** Name of an invitation's object: the code itself is kept nowhere. */
+export async function invitationKey(code: string): Promise<string> {
+  return await sha256(`rdv invitation ${code}`);
+}
+
+async function openSession(
+  services: Services,
+  { account: owner, key }: Caller,
+  invitation: string,
+  { target, service, allow, ttlSeconds, region, name: wanted }: CreateInvitation,
+): Promise<Session> {
+  const name = wanted ?? `${service ?? "help"}-${randomText(5)}`;
+  const request: CreateSession = {
+    name,
+    target,
+    allow,
+    ttlSeconds,
+    ...(region === undefined ? {} : { region }),
+  };
+  const { id } = unwrap(await services.env.ACCOUNTS.getByName(owner).reserve({ owner, request }));
+  const opened = await sessionOf(services, owner, id).open({ id, owner, name, key, request, invitation });
+  return unwrap(opened).session;
+}
+
+function detailsOf(request: CreateInvitation, session: Session, expiresAt: number): InvitationDetails {
+  return {
+    inviter: request.inviter,
+    target: request.target,
+    service: request.service ?? null,
+    address: session.address,
+    session: session.name,
+    allow: session.policy.allow,
+    expires: new Date(expiresAt).toISOString(),
+  };
+}
+
+/**
+ * The inviter's own address. Who comes from this same machine may come by either loopback address, and the relay
+ * counts a connection from its own address as loopback.
+ */
+function ownAddress(ip: string): string[] {
+  if (!Cidr.safeParse(ip).success)
+    throw new RdvError("bad_request", "Your address is not visible here; say who may connect with --allow");
+  const [address = ""] = canonicalAllow([ip]);
+  return address === "::1" || address.startsWith("127.") ? ["127.0.0.0/8", "::1"] : [address];
+}
+
+function sessionOf(
+  { env }: Services,
+  owner: string,
+  id: string,
+): ReturnType<Services["env"]["SESSIONS"]["getByName"]> {
+  return env.SESSIONS.getByName(sessionObjectName(owner, id));
+}

@@ -1,0 +1,67 @@
+import type { Placement } from "../protocol/api.ts";
+import type { Outcome } from "./outcome.ts";
+import { done, refuse } from "./outcome.ts";
+import type { Services } from "./services.ts";
+import type { SessionStore } from "./session-store.ts";
+import { ticketFor } from "./sessions.ts";
+import type { SessionRecord } from "./sessions.ts";
+
+/** What an invited machine gets: where to wait, and the ticket that lets it do nothing else. */
+export interface Admission {
+  readonly placement: Placement;
+  readonly ticket: string;
+  /** Seconds since 1970. */
+  readonly expires: number;
+}
+
+/** A session whose agent has no account and no control connection: an invited machine with a ticket. */
+export interface InvitedSession {
+  /** A ticket for the machine that used the code, until the session's own end; machines that came before are replaced. */
+  admit(): Promise<Outcome<Admission>>;
+  /** The relay tells whether the invited machine is there. */
+  presence(present: boolean): Promise<void>;
+  /** Tells the invitation that its session is over. */
+  ended(record: SessionRecord, reason: string): Promise<void>;
+}
+
+interface InvitedDeps {
+  readonly services: Services;
+  readonly store: SessionStore;
+  /** Tells the account's list. */
+  readonly report: () => Promise<void>;
+}
+
+/** What a session object does when an invitation made its session. */
+export function createInvitedSession({ services, store, report }: InvitedDeps): InvitedSession {
+  const { env, now, signer } = services;
+  return {
+    async admit() {
+      const record = store.readRunning();
+      const [placement] = record?.placements ?? [];
+      if (!record?.invitation || !placement || record.expiresAt === null)
+        return refuse("ended", "The session is over");
+      const expires = Math.ceil(record.expiresAt / 1_000);
+      const admitted = { ...record, epoch: record.epoch + 1, ticketsUntil: expires, ticketsAt: now() };
+      store.save({ ...admitted, revision: record.revision + 1 });
+      // Nobody renews it, so it lives as long as the session; the relay hears of an earlier end and remembers that.
+      const ticket = await signer.sign({ ...ticketFor(admitted, placement, now()), expires, invited: true });
+      await report();
+      return store.readRunning()
+        ? done({ placement, ticket, expires })
+        : refuse("ended", "The session is over");
+    },
+    async presence(present) {
+      const record = store.readRunning();
+      if (!record?.invitation) return;
+      const presentSince = present ? (record.invitation.presentSince ?? now()) : null;
+      const seenAt = now();
+      const invitation = { ...record.invitation, presentSince };
+      store.save({ ...record, invitation, seenAt, revision: record.revision + 1 });
+      await env.INVITATIONS.getByName(invitation.key).presence(present);
+      await report();
+    },
+    async ended({ invitation }, reason) {
+      if (invitation) await env.INVITATIONS.getByName(invitation.key).end(reason);
+    },
+  };
+}
