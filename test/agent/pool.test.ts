@@ -79,9 +79,34 @@ describe("warm pool", () => {
       const [half = 0, ...others] = dialled(pool.step({ type: "retry" }, 60_000));
       assert.deepEqual(others, []);
       assert.deepEqual(types(pool.step({ type: "lost", half, failure: unreachable }, 60_000)), [
+        "unreachable",
         "retryLater",
       ]);
     }
+  });
+
+  test("a relay that may be gone is asked by one more half; the others wait on, and its failure is told", () => {
+    const { pool } = warm();
+    const asking = pool.step({ type: "check" }, 60_000);
+    assert.deepEqual(types(asking), ["dial"]);
+    assert.deepEqual(pool.step({ type: "check" }, 60_000), [], "one is on its way");
+    const [first = 0] = dialled(asking);
+    const lost = pool.step({ type: "lost", half: first, failure: unreachable }, 60_000);
+    assert.deepEqual(types(lost), ["unreachable", "retryLater"]);
+    assert.equal(pool.waiting, 2);
+    const [second = 0] = dialled(pool.step({ type: "retry" }, 61_000));
+    assert.deepEqual(types(pool.step({ type: "accepted", half: second }, 61_000)), ["up"]);
+  });
+
+  test("a relay that is left gets no new half, and what waits there may still be paired", () => {
+    const { pool, halves } = warm();
+    assert.deepEqual(pool.step({ type: "leave" }, 60_000), []);
+    assert.deepEqual(pool.step({ type: "paired", half: halves[0] ?? 0, demand: 5 }, 60_000), []);
+    assert.deepEqual(
+      pool.step({ type: "lost", half: halves[1] ?? 0, failure: refusal("draining") }, 60_000),
+      [],
+    );
+    assert.equal(pool.open, 0);
   });
 
   test("an outage counts as new only when the relay had been up for a while", () => {

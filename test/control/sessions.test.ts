@@ -29,7 +29,13 @@ const placement = {
   sharedPort: 8788,
   clientPort: 20_000,
 };
-const identity = { id: newSessionId(), owner: "a_admin", name: "box", placement };
+const identity = {
+  id: newSessionId(),
+  owner: "a_admin",
+  name: "box",
+  madeWith: "k_test",
+  placements: [placement],
+};
 const created = newRecord(identity, { target: "localhost:22" }, start);
 
 test("a new session's record fits its schema and shows itself as waiting at a dialable address", () => {
@@ -70,7 +76,6 @@ test("an agent that goes away starts the clock, one that comes back stops it", (
 test("a session that is asked for again keeps its identity and takes the newest request", () => {
   const again = resumedRecord(
     attachedRecord(created, start),
-    placement,
     { target: "y", allow: ["10.0.0.0/8"], port: 20_000 },
     start + 9,
   );
@@ -83,9 +88,9 @@ test("a session that is asked for again keeps its identity and takes the newest 
 });
 
 test("tickets live limits.ticketSeconds, and never longer than their session", () => {
-  assert.equal(ticketFor(created, start).expires, start / 1_000 + limits.ticketSeconds);
+  assert.equal(ticketFor(created, placement, start).expires, start / 1_000 + limits.ticketSeconds);
   const short = newRecord(identity, { target: "x", ttlSeconds: 60 }, start);
-  assert.equal(ticketFor(short, start).expires, start / 1_000 + 60);
+  assert.equal(ticketFor(short, placement, start).expires, start / 1_000 + 60);
 });
 
 test("an ended session is remembered until its last ticket is dead", () => {
