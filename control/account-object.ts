@@ -1,44 +1,77 @@
-import * as z from "zod";
-import type { CreateSession, Session } from "../protocol/api.ts";
-import { createSessionIndex } from "./session-index.ts";
-import type { Reservation, SessionIndex } from "./session-index.ts";
-import { createTable } from "./cell.ts";
+import type { CreateKey, CreateSession, KeyList, PageQuery, Scope, Session } from "../protocol/api.ts";
+import type { SessionList } from "../protocol/api.ts";
+import { AccountId } from "../protocol/api.ts";
+import { createCell } from "./cell.ts";
+import { createEndedKeys } from "./ended-keys.ts";
+import { createKeyRing } from "./key-ring.ts";
+import type { KeyRecord } from "./keys.ts";
 import { chooseName } from "./names.ts";
 import type { Outcome } from "./outcome.ts";
 import { refuse } from "./outcome.ts";
 import type { DurableModule, ObjectContext } from "./platform.ts";
 import type { Services } from "./services.ts";
 import { sessionObjectName } from "./services.ts";
+import { createSessionIndex } from "./session-index.ts";
+import type { Reservation, SessionIndex } from "./session-index.ts";
 
 interface ReserveInput {
   readonly owner: string;
   readonly request: Pick<CreateSession, "name" | "suggestedName">;
 }
 
+interface ReportInput {
+  readonly session: Session;
+  readonly revision: number;
+  /** Ids of the keys with which the session was made and its agent attached. */
+  readonly keys: readonly string[];
+}
+
+/** What the account makes of a report: otherwise the session has to end. */
+type Verdict = "kept" | "name_taken" | "key_ended";
+
 /** One account: its keys, its quota, and the index of its sessions. */
 export interface AccountVerbs {
   /** The id and name under which a session is to be opened; the same name gives the same id while that session lives. */
   reserve(input: ReserveInput): Promise<Outcome<Reservation>>;
-  /** A session object tells how its session is. False: the name belongs to another session by now. */
-  report(input: { readonly session: Session; readonly revision: number }): boolean;
+  /** A session object tells how its session is. */
+  report(input: ReportInput): Verdict;
   /** The session is over, or never came to be. */
   forget(id: string): void;
   /** The id of the session with this name. */
   find(name: string): string | null;
-  list(): Session[];
-  /** Whether a token with this SHA-256 (hexadecimal) is a key of the account. */
-  hasKey(hash: string): boolean;
-  /** Lets tokens with this SHA-256 in. */
-  addKey(hash: string): void;
+  list(query: PageQuery): SessionList;
+  /** The scopes of the key whose token has this SHA-256 (hexadecimal), or null. */
+  checkKey(hash: string): Scope[] | null;
+  /** Whether what was opened with this key may go on. */
+  isValidKey(id: string): boolean;
+  addKey(input: {
+    readonly account: string;
+    readonly hash: string;
+    readonly request: CreateKey;
+  }): Outcome<KeyRecord>;
+  listKeys(input: { readonly account: string; readonly page: PageQuery }): KeyList;
+  /** Ends a key now, and within a minute what was opened with it. False: there is none. */
+  revokeKey(id: string): boolean;
 }
 
 /** Stands in a suggestion's place when the agent makes none. */
 const defaultName = "session";
+/** What could not be ended is tried again after this time. */
+const retryMs = 10_000;
 
 /** The object of one account. */
 export function createAccountObject(ctx: ObjectContext, services: Services): DurableModule<AccountVerbs> {
+  const { now } = services;
   const index = createSessionIndex(ctx);
-  const keys = createTable(ctx.kv, "key", z.object({ createdAt: z.number() }));
+  const keys = createKeyRing(ctx, now);
+  const ended = createEndedKeys(ctx, services);
+  const ownId = createCell(ctx.kv, "account", AccountId);
+
+  /** Sets the alarm to the next expiry, or to `afterMs` from now when something has to end. */
+  function schedule(afterMs: number): void {
+    ctx.setAlarm(ended.isEmpty() ? (keys.nextExpiry() ?? null) : now() + afterMs);
+  }
+
   return {
     verbs: {
       reserve: async ({ owner, request }) => {
@@ -48,12 +81,36 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
           return refuse("name_taken", `All names like ${suggested} are in use; choose one with --name`);
         return index.reserve(name);
       },
-      report: ({ session, revision }) => index.report(session, revision),
+      report: ({ session, revision, keys: used }) => {
+        if (!used.every((key) => keys.isValid(key))) return "key_ended";
+        return index.report(session, revision, used) ? "kept" : "name_taken";
+      },
       forget: (id) => index.forget(id),
       find: (name) => index.find(name) ?? null,
-      list: () => index.list(),
-      hasKey: (hash) => keys.get(hash) !== undefined,
-      addKey: (hash) => keys.set(hash, { createdAt: services.now() }),
+      list: (query) => index.list(query),
+      checkKey: (hash) => keys.check(hash) ?? null,
+      isValidKey: (id) => keys.isValid(id),
+      addKey: ({ account, hash, request }) => {
+        ownId.write(account);
+        const added = keys.add(hash, request);
+        schedule(0);
+        return added;
+      },
+      listKeys: ({ account, page }) => keys.list(account, page),
+      revokeKey: (id) =>
+        ctx.transaction(() => {
+          if (keys.remove(id) === undefined) return false;
+          ended.add(id, index.openedWith(id));
+          schedule(0);
+          return true;
+        }),
+    },
+    alarm: async () => {
+      const account = ownId.read();
+      if (account === undefined) return;
+      for (const id of keys.removeExpired()) ended.add(id, index.openedWith(id));
+      const failures = await ended.continue(account);
+      schedule(failures > 0 ? retryMs : 0);
     },
   };
 }

@@ -1,21 +1,34 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { RdvError } from "../protocol/errors.ts";
-import { adminKeyHash } from "./auth.ts";
+import { adminKeyHash, authenticate, checkAccess, readToken } from "./auth.ts";
+import type { Caller } from "./auth.ts";
+import { behindLocalProxy } from "./client-address.ts";
 import { problemAnswer, securityHeaders } from "./problems.ts";
+import { publicRoutes } from "./public-routes.ts";
+import { createRateLimits } from "./rate-limit.ts";
+import type { Route } from "./route.ts";
+import { controlRoutes } from "./routes.ts";
 import type { Services } from "./services.ts";
-import { addSessionRoutes } from "./session-routes.ts";
-import { addRelayRoutes } from "./relay-routes.ts";
-import { addSocketRoutes } from "./socket-routes.ts";
 
 interface AppDeps extends Services {
   /** Told of every error that is not an answer of its own. */
   readonly onError: (error: unknown, requestId: string) => void;
 }
 
+/** What the host knows of a request beyond its text: the address at the other end of the connection. */
+export interface Peer {
+  readonly address?: string | undefined;
+}
+
+type App = Hono<{ Bindings: Peer }>;
+type AppContext = Context<{ Bindings: Peer }>;
+
 /** The control plane's HTTP interface: routes, and problem documents (RFC 9457) for everything that goes wrong. */
-export function createApp(deps: AppDeps): Hono {
-  const app = new Hono();
+export function createApp(deps: AppDeps): App {
+  const app: App = new Hono();
+  const serve = createServe(deps);
+  const routes = controlRoutes(deps);
   app.onError((error, c) => answerError(deps, error, c));
   app.notFound((c) =>
     withRequestId(
@@ -23,27 +36,58 @@ export function createApp(deps: AppDeps): Hono {
       newRequestId(),
     ),
   );
+  const [sockets, others] = [routes.filter(isSocket), routes.filter((route) => !isSocket(route))];
   // Before the middleware: the headers of a 101 answer must not be touched.
-  addSocketRoutes(app, deps);
+  for (const route of sockets) app.on(route.method, route.path, async (c) => await serve(route, c));
   app.use(async (c, next) => {
     await next();
     const defaults = { ...securityHeaders, "x-request-id": newRequestId() };
     for (const [name, value] of Object.entries(defaults))
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
-  app.use(async (_c, next) => {
-    adminKeyHash(deps.env);
-    deps.signer.jwks();
-    await next();
-  });
-  for (const path of ["/v1/jwks", "/.well-known/jwks.json"]) app.get(path, (c) => c.json(deps.signer.jwks()));
-  addSessionRoutes(app, deps);
-  addRelayRoutes(app, deps);
+  for (const route of [...publicRoutes(deps, routes), ...others])
+    app.on(route.method, route.path, async (c) => await serve(route, c));
   return app;
 }
 
-function answerError(deps: AppDeps, error: Error, c: Context): Response {
+/** Nobody: what a public route sees of its caller. */
+const nobody: Caller = { account: "", key: "", scopes: [] };
+
+/** Serves one request of a route: configuration, token, scope, rate, then the handler. No handler can forget them. */
+function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Response> {
+  const { env, signer } = deps;
+  const rates = createRateLimits(deps.now);
+
+  async function callerOf(route: Route, c: AppContext, address: string): Promise<Caller> {
+    const presented = await readToken(env, c.req.header("authorization") ?? null);
+    rates.mayTry(presented, address);
+    const caller = await authenticate(env, presented).catch((error: unknown) => {
+      if (error instanceof RdvError) rates.wasWrong(address);
+      throw error;
+    });
+    rates.mayAsk(presented, caller, route.method === "POST");
+    checkAccess(route.access, caller);
+    return caller;
+  }
+
+  return async (route, c) => {
+    const address =
+      behindLocalProxy(c.env.address, c.req.header("x-forwarded-for") ?? null)?.slice(0, 60) ?? "unknown";
+    if (route.path !== "/healthz") {
+      adminKeyHash(env);
+      signer.jwks();
+    }
+    const caller = route.access === "public" ? nobody : await callerOf(route, c, address);
+    const param = (name: string): string => c.req.param(name) ?? "";
+    return await route.handle({ request: c.req.raw, param, caller, address });
+  };
+}
+
+function isSocket(route: Route): boolean {
+  return 101 in route.answers;
+}
+
+function answerError(deps: AppDeps, error: Error, c: AppContext): Response {
   const requestId = newRequestId();
   if (error instanceof RdvError) return withRequestId(problemAnswer(error), requestId);
   deps.onError(error, requestId);

@@ -1,17 +1,37 @@
 import * as z from "zod";
 import { AccountId } from "../protocol/api.ts";
+import type { Scope } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { keyIdOf, rootKey, sameText, sha256 } from "./keys.ts";
+import type { Access } from "./route.ts";
 import type { ControlEnv } from "./services.ts";
 
-/** The administrator's account: it owns the fleet. */
+/** The operator's account: it owns the fleet. */
 export const adminAccount = "a_admin";
+
+/** Who sent a request. */
+export interface Caller {
+  readonly account: string;
+  readonly key: string;
+  readonly scopes: readonly Scope[];
+}
+
+/** A token that may be worth a look: where its account is, and what is known about it without asking. */
+export interface Presented {
+  readonly account: string;
+  readonly hash: string;
+  readonly isRoot: boolean;
+}
 
 /** `rdv_<account suffix>_<secret>`: the account is named in the token so that only its own object is asked. */
 const tokenPattern = /^rdv_([a-z0-9]{1,40})_[A-Za-z0-9_-]{16,200}$/;
 const Hash = z.string().regex(/^[0-9a-f]{64}$/i);
 
-/** The account that a request's Bearer token (RFC 6750) belongs to; throws `unauthorized` or `not_configured`. */
-export async function authenticate(env: ControlEnv, authorization: string | undefined): Promise<string> {
+/**
+ * Reads a request's Bearer token (RFC 6750), without asking anybody whether it is a key.
+ * Throws `unauthorized` when it is none, and `not_configured`.
+ */
+export async function readToken(env: ControlEnv, authorization: string | null): Promise<Presented> {
   const adminHash = adminKeyHash(env);
   const token = /^Bearer +(\S{1,300})$/i.exec(authorization ?? "")?.[1];
   if (token === undefined)
@@ -20,22 +40,38 @@ export async function authenticate(env: ControlEnv, authorization: string | unde
       "Send the header Authorization: Bearer <token>; rdv takes it from --token or RDV_TOKEN",
     );
   const hash = await sha256(token);
-  if (sameText(hash, adminHash)) return adminAccount;
-  const suffix = tokenPattern.exec(token)?.[1];
-  const account = suffix === undefined ? undefined : AccountId.safeParse(`a_${suffix}`).data;
-  if (
-    account !== undefined &&
-    account !== adminAccount &&
-    (await env.ACCOUNTS.getByName(account).hasKey(hash))
-  )
-    return account;
-  throw new RdvError(
-    "unauthorized",
-    "The token is not known here; check --token or RDV_TOKEN, and --control",
-  );
+  if (sameText(hash, adminHash)) return { account: adminAccount, hash, isRoot: true };
+  const account = AccountId.safeParse(`a_${tokenPattern.exec(token)?.[1] ?? ""}`).data;
+  if (account === undefined) throw unknownToken();
+  return { account, hash, isRoot: false };
 }
 
-/** The configured hash of the administrator's token; throws `not_configured` when it is missing or malformed. */
+/** The caller that a token stands for; throws `unauthorized`. */
+export async function authenticate(env: ControlEnv, { account, hash, isRoot }: Presented): Promise<Caller> {
+  if (isRoot) return { account, key: rootKey, scopes: ["admin"] };
+  const scopes = await env.ACCOUNTS.getByName(account).checkKey(hash);
+  if (scopes === null) throw unknownToken();
+  return { account, key: keyIdOf(hash), scopes };
+}
+
+/** Throws `forbidden` when the caller's key does not open the route. */
+export function checkAccess(access: Access, { account, scopes }: Caller): void {
+  if (access === "public") return;
+  const isAdmin = scopes.includes("admin");
+  if ((access === "fleet" || access === "relays") && account !== adminAccount)
+    throw new RdvError("forbidden", "Only the operator's account has relays");
+  if (isAdmin || ((access === "sessions" || access === "relays") && scopes.includes(access))) return;
+  const needed = access === "fleet" ? "admin" : access;
+  throw new RdvError("forbidden", `This key has no scope ${needed}; its scopes are ${scopes.join(", ")}`);
+}
+
+/** The id of the key with which an authenticated request was sent. */
+export async function keyOfRequest(env: ControlEnv, request: Request): Promise<string> {
+  const { hash, isRoot } = await readToken(env, request.headers.get("authorization"));
+  return isRoot ? rootKey : keyIdOf(hash);
+}
+
+/** The configured hash of the operator's root token; throws `not_configured` when it is missing or malformed. */
 export function adminKeyHash(env: ControlEnv): string {
   const hash = Hash.safeParse(env.RDV_ADMIN_KEY_HASH);
   if (hash.success) return hash.data.toLowerCase();
@@ -45,16 +81,9 @@ export function adminKeyHash(env: ControlEnv): string {
   );
 }
 
-/** SHA-256 in hexadecimal. */
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Compares two hashes of equal length in a time that does not tell where they differ. */
-function sameText(a: string, b: string): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let i = 0; i < a.length; i += 1) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
-  return difference === 0;
+function unknownToken(): RdvError {
+  return new RdvError(
+    "unauthorized",
+    "The token is not known here; check --token or RDV_TOKEN, and --control",
+  );
 }

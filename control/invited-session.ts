@@ -43,8 +43,7 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       const expires = Math.ceil(record.expiresAt / 1_000);
       const admitted = { ...record, epoch: record.epoch + 1, ticketsUntil: expires, ticketsAt: now() };
       store.save({ ...admitted, revision: record.revision + 1 });
-      // Nobody renews it, so it lives as long as the session; the relay hears of an earlier end and remembers that.
-      const ticket = await signer.sign({ ...ticketFor(admitted, placement, now()), expires, invited: true });
+      const ticket = await signer.sign(ticketFor(admitted, placement, now()));
       await report();
       return store.readRunning()
         ? done({ placement, ticket, expires })

@@ -50,7 +50,8 @@ export function removalObstacle(view: Relay): string | undefined {
   const pairs = view.load?.pairs ?? 0;
   if (view.state === "up") return `The relay is up; first rdv relays drain ${view.id}, or stop it`;
   if (view.leases > 0) return `The relay's drain is not over: it still has ${view.leases} sessions`;
-  if (pairs > 0) return `The relay's drain is not over: ${pairs} connections still live; wait, or stop the relay`;
+  if (pairs > 0)
+    return `The relay's drain is not over: ${pairs} connections still live; wait, or stop the relay`;
   return undefined;
 }
 

@@ -1,6 +1,8 @@
 import { createSigner } from "./signer.ts";
 import type { Signer } from "./signer.ts";
 import type { AccountVerbs } from "./account-object.ts";
+import type { GuessVerbs } from "./guess-object.ts";
+import type { InvitationVerbs } from "./invitation-object.ts";
 import type { Namespace } from "./platform.ts";
 import type { RegionVerbs } from "./region-object.ts";
 import type { RelayVerbs } from "./relay-object.ts";
@@ -12,6 +14,8 @@ export interface ControlEnv {
   readonly RDV_SIGNING_KEY?: string | undefined;
   /** SHA-256 of the administrator's whole token, in hexadecimal. */
   readonly RDV_ADMIN_KEY_HASH?: string | undefined;
+  /** Origin of the invitations' URLs, when it is not the one that the inviter's request used. */
+  readonly RDV_PUBLIC_URL?: string | undefined;
   /** By `owner/session`. */
   readonly SESSIONS: Namespace<SessionVerbs>;
   /** By relay id. */
@@ -20,6 +24,10 @@ export interface ControlEnv {
   readonly ACCOUNTS: Namespace<AccountVerbs>;
   /** By `region/<name>`, and the list of regions under `directory`. */
   readonly REGIONS: Namespace<RegionVerbs>;
+  /** By the hash of the code. */
+  readonly INVITATIONS: Namespace<InvitationVerbs>;
+  /** By share of the sources; see guesses.ts. */
+  readonly GUESSES: Namespace<GuessVerbs>;
 }
 
 /** What the app and every object use. */

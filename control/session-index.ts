@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { PageQuery, SessionList } from "../protocol/api.ts";
 import { Session, SessionId, SessionName } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { createCell, createTable } from "./cell.ts";
@@ -13,6 +14,8 @@ const Entry = z.object({
   name: SessionName,
   revision: z.number().int(),
   session: Session.nullable(),
+  /** Ids of the keys with which it was made and its agent attached. */
+  keys: z.array(z.string()).readonly().default([]),
 });
 
 export interface Reservation {
@@ -25,11 +28,14 @@ export interface SessionIndex {
   /** The id that belongs to a name; a free name gets a new id, within the quota. */
   reserve(name: string): Outcome<Reservation>;
   /** Takes a session's newest state; older words are ignored. False when its name belongs to another session. */
-  report(session: Session, revision: number): boolean;
+  report(session: Session, revision: number, keys: readonly string[]): boolean;
   forget(id: string): void;
   find(name: string): string | undefined;
   get(id: string): Session | undefined;
-  list(): Session[];
+  /** One page, in the order of ids. */
+  list(query: PageQuery): SessionList;
+  /** Ids of the sessions that live by this key. */
+  openedWith(key: string): string[];
 }
 
 /** The index in an account object's storage. */
@@ -51,14 +57,14 @@ export function createSessionIndex(ctx: ObjectContext): SessionIndex {
         if (id !== undefined) return done({ id, name });
         if ((count.read() ?? 0) >= limits.sessionsPerAccount) return refuse("quota", quotaDetail);
         const reservation = { id: newSessionId(), name };
-        put({ ...reservation, revision: 0, session: null });
+        put({ ...reservation, revision: 0, session: null, keys: [] });
         return done(reservation);
       }),
-    report: (session, revision) =>
+    report: (session, revision, keys) =>
       ctx.transaction(() => {
         const { id, name } = session;
         if ((names.get(name) ?? id) !== id) return false;
-        if ((sessions.get(id)?.revision ?? 0) <= revision) put({ id, name, revision, session });
+        if ((sessions.get(id)?.revision ?? 0) <= revision) put({ id, name, revision, session, keys });
         return true;
       }),
     forget: (id) =>
@@ -71,7 +77,18 @@ export function createSessionIndex(ctx: ObjectContext): SessionIndex {
       }),
     find: (name) => names.get(name),
     get: (id) => sessions.get(id)?.session ?? undefined,
-    list: () => [...sessions.entries()].flatMap(([, entry]) => entry.session ?? []),
+    list: ({ cursor, limit }) => {
+      const page = { limit: limit + 1, ...(cursor === undefined ? {} : { startAfter: cursor }) };
+      const entries = [...sessions.entries(page)].map(([, entry]) => entry);
+      const shown = entries.slice(0, limit);
+      const next = entries.length > limit ? shown.at(-1)?.id : undefined;
+      return {
+        sessions: shown.flatMap(({ session }) => session ?? []),
+        ...(next === undefined ? {} : { next }),
+      };
+    },
+    openedWith: (key) =>
+      [...sessions.entries()].filter(([, { keys }]) => keys.includes(key)).map(([id]) => id),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CreateSession, Placement, Session, UpdateSession } from "../protocol/api.ts";
+import type { CreateSession, Session, UpdateSession } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { AgentSignal, parseSignal, pongText } from "../protocol/signals.ts";
 import { createAgentLine } from "./agent-line.ts";
@@ -15,6 +15,7 @@ import { giveBack } from "./place-session.ts";
 import { leaseFor } from "./session-lease.ts";
 import type { SessionMoves } from "./session-moves.ts";
 import { createSessionMoves } from "./session-moves.ts";
+import { tellPolicy } from "./session-policy.ts";
 import { createSessionStore } from "./session-store.ts";
 import type { SessionRecord } from "./sessions.ts";
 import {
@@ -118,7 +119,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     if (record.ended) return refuse("ended", `The session is over: ${record.ended.reason}`);
     const changed = store.save(updatedRecord(record, request, now()));
     if (sameOffer(record, changed)) return done(view(changed));
-    await tellRelays(changed);
+    await tellPolicy(services, changed);
     await line.sendPlaced();
     await report();
     return done(view(store.read() ?? changed));

@@ -1,54 +1,92 @@
-import type { Hono } from "hono";
-import type { CreateSession as CreateSessionBody, Session, SessionList } from "../protocol/api.ts";
-import { CreateSession, SessionId, SessionName } from "../protocol/api.ts";
+import type { CreateSession as CreateSessionBody } from "../protocol/api.ts";
+import { CreateSession, PageQuery, Session, SessionId, SessionList, SessionName } from "../protocol/api.ts";
+import { UpdateSession } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
-import { authenticate } from "./auth.ts";
-import { readJson } from "./body.ts";
+import type { Caller } from "./auth.ts";
 import type { Outcome } from "./outcome.ts";
 import { refuse, unwrap } from "./outcome.ts";
+import type { Route } from "./route.ts";
+import { defineRoute } from "./route.ts";
 import type { Services } from "./services.ts";
 import { sessionObjectName } from "./services.ts";
 
 /** A session that ends while it is opened is opened anew, this often. */
 const openTries = 3;
 
-/** Create, list, read and end sessions; everything is looked up inside the token's account. */
-export function addSessionRoutes(app: Hono, services: Services): void {
+/** Create, list, read, change and end sessions; everything is looked up inside the token's account. */
+export function sessionRoutes(services: Services): Route[] {
   const { env } = services;
-  const accountOf = async (authorization: string | undefined): Promise<string> =>
-    await authenticate(env, authorization);
-
-  app.post("/v1/sessions", async (c) => {
-    const owner = await accountOf(c.req.header("authorization"));
-    const request = await readJson(c.req.raw, CreateSession);
-    const { session, created } = unwrap(await openSession(services, owner, request));
-    return c.json(session, created ? 201 : 200, { location: `/v1/sessions/${session.id}` });
-  });
-  app.get("/v1/sessions", async (c) => {
-    const owner = await accountOf(c.req.header("authorization"));
-    return c.json({ sessions: await env.ACCOUNTS.getByName(owner).list() } satisfies SessionList);
-  });
-  app.get("/v1/sessions/:idOrName", async (c) => {
-    const owner = await accountOf(c.req.header("authorization"));
-    const wanted = c.req.param("idOrName");
-    const session = await sessionOf(services, owner, await findSession(services, owner, wanted)).view(null);
-    if (!session) throw notFound(wanted);
-    return c.json(session);
-  });
-  app.delete("/v1/sessions/:idOrName", async (c) => {
-    const owner = await accountOf(c.req.header("authorization"));
-    const wanted = c.req.param("idOrName");
-    const ended = await sessionOf(services, owner, await findSession(services, owner, wanted)).end(
-      "its owner ended it",
-    );
-    if (!ended) throw notFound(wanted);
-    return c.body(null, 204);
-  });
+  const path = "/v1/sessions/:idOrName";
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/v1/sessions",
+      access: "sessions",
+      summary: "Creates a session (201), or takes up the one that has this name (200).",
+      body: CreateSession,
+      answers: { 200: Session, 201: Session },
+      handle: async ({ caller, body }) => {
+        const { session, created } = unwrap(await openSession(services, caller, body));
+        const headers = { location: `/v1/sessions/${session.id}` };
+        return Response.json(session, { status: created ? 201 : 200, headers });
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/v1/sessions",
+      access: "sessions",
+      summary: "Lists the account's sessions.",
+      query: PageQuery,
+      answers: { 200: SessionList },
+      handle: async ({ caller, query }) =>
+        Response.json(await env.ACCOUNTS.getByName(caller.account).list(query)),
+    }),
+    defineRoute({
+      method: "GET",
+      path,
+      access: "sessions",
+      summary: "Shows one session, by id or by name.",
+      answers: { 200: Session },
+      handle: async ({ caller: { account }, param }) => {
+        const id = await findSession(services, account, param("idOrName"));
+        const session = await sessionOf(services, account, id).view(null);
+        if (!session) throw notFound(param("idOrName"));
+        return Response.json(session);
+      },
+    }),
+    defineRoute({
+      method: "PATCH",
+      path,
+      access: "sessions",
+      summary: "Changes who may use a session and how much of it; live listeners obey at once.",
+      body: UpdateSession,
+      answers: { 200: Session },
+      handle: async ({ caller: { account }, param, body }) => {
+        const id = await findSession(services, account, param("idOrName"));
+        const changed = await sessionOf(services, account, id).update(body);
+        if (changed === null) throw notFound(param("idOrName"));
+        return Response.json(unwrap(changed));
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path,
+      access: "sessions",
+      summary: "Ends a session: its agent stops, its port is freed.",
+      answers: { 204: null },
+      handle: async ({ caller: { account }, param }) => {
+        const id = await findSession(services, account, param("idOrName"));
+        const ended = await sessionOf(services, account, id).end("its owner ended it");
+        if (!ended) throw notFound(param("idOrName"));
+        return new Response(null, { status: 204 });
+      },
+    }),
+  ];
 }
 
 async function openSession(
   services: Services,
-  owner: string,
+  { account: owner, key }: Caller,
   request: CreateSessionBody,
 ): Promise<Outcome<{ session: Session; created: boolean }>> {
   const account = services.env.ACCOUNTS.getByName(owner);
@@ -60,7 +98,7 @@ async function openSession(
     const reserved = await account.reserve({ owner, request });
     if (!reserved.ok) return reserved;
     const { id, name } = reserved.value;
-    outcome = await sessionOf(services, owner, id).open({ id, owner, name, request });
+    outcome = await sessionOf(services, owner, id).open({ id, owner, name, key, request });
     if (outcome.ok || outcome.code !== "ended") return outcome;
     await account.forget(id);
   }

@@ -76,7 +76,10 @@ interface NewSession {
 
 /** The record of a session that was just placed and waits for its first agent. */
 export function newRecord(
-  { invitation: key, ...identity }: NewSession, request: CreateSession, now: number): SessionRecord {
+  { invitation: key, ...identity }: NewSession,
+  request: CreateSession,
+  now: number,
+): SessionRecord {
   const empty = {
     epoch: 0,
     seenAt: null,
@@ -187,8 +190,9 @@ export function forgetAt(record: SessionRecord): number {
 
 /** What the ruling agent's ticket for one of the placements says; no ticket outlives its session. */
 export function ticketFor(record: SessionRecord, placement: Placement, now: number): Ticket {
-  const { policy } = record;
-  const longest = Math.floor(now / 1_000) + limits.ticketSeconds;
+  const { policy, invitation } = record;
+  // An invited machine has nobody to renew its ticket: that lives as long as the session.
+  const longest = invitation ? Number.POSITIVE_INFINITY : Math.floor(now / 1_000) + limits.ticketSeconds;
   return {
     kind: "agent",
     relay: placement.relay,
@@ -198,6 +202,8 @@ export function ticketFor(record: SessionRecord, placement: Placement, now: numb
     clientPort: placement.clientPort,
     epoch: record.epoch,
     ...policy,
+    revision: record.revision,
+    ...(invitation ? { invited: true } : {}),
     expires: record.expiresAt === null ? longest : Math.min(longest, Math.ceil(record.expiresAt / 1_000)),
   };
 }

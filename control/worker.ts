@@ -32,6 +32,7 @@ export const RelayObject = durableClass(createRelayObject, [
   "release",
   "view",
   "drain",
+  "policy",
   "remove",
   "keyEnded",
 ]);
@@ -74,7 +75,9 @@ const app = createApp({
 });
 
 // oxlint-disable-next-line import/no-default-export -- Workers looks for the handler there
-export default { fetch: async (request: Request): Promise<Response> => await app.fetch(request, peerOf(request)) };
+export default {
+  fetch: async (request: Request): Promise<Response> => await app.fetch(request, peerOf(request)),
+};
 
 /** Cloudflare sets this header on every request and lets no client set it. */
 function peerOf(request: Request): Peer {

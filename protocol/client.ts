@@ -1,20 +1,11 @@
 import * as z from "zod";
-import type { CreateSession, RelayList } from "./api.ts";
-import { RelayCandidates, RelayDrain, RelayList as RelayListSchema, Session, SessionList } from "./api.ts";
-import { RdvError, fromProblem } from "./errors.ts";
+import type { CreateKey, CreateSession, Key, Relay, UpdateSession } from "./api.ts";
+import { CreatedKey, KeyList, RelayCandidates, RelayDrain, RelayList, Session, SessionList } from "./api.ts";
+import { createApiCall } from "./api-call.ts";
+import type { ApiDeps } from "./api-call.ts";
 import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
-
-interface ApiDeps {
-  /** Base URL of the control plane, `http://127.0.0.1:8787`. */
-  readonly url: string;
-  /** API token; without it only `jwks` and `health` are answered. */
-  readonly token?: string | undefined;
-  readonly fetch?: typeof fetch;
-  /** Ends every request that is under way. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 const Health = z.object({ status: z.string() });
@@ -22,11 +13,20 @@ const Health = z.object({ status: z.string() });
 /** The control plane's HTTP API. Every verb throws RdvError and nothing else, but for the reason of `signal`. */
 export interface Api {
   createSession(request: CreateSession): Promise<Session>;
-  listSessions(): Promise<SessionList["sessions"]>;
+  /** Every session of the account, page after page. */
+  listSessions(): Promise<Session[]>;
   getSession(idOrName: string): Promise<Session>;
+  /** Changes who may use a session and how much of it; live listeners obey at once. */
+  updateSession(idOrName: string, request: UpdateSession): Promise<Session>;
   /** Ends a session; `not_found` when there is none. */
   endSession(idOrName: string): Promise<void>;
-  listRelays(): Promise<RelayList["relays"]>;
+  listRelays(): Promise<Relay[]>;
+  /** Makes a key; its token is shown this once. */
+  createKey(request: CreateKey): Promise<CreatedKey>;
+  /** Keys of the token's account; the operator may name another one. */
+  listKeys(account?: string): Promise<Key[]>;
+  /** Revokes a key, and ends what was opened with it; `not_found` when there is none. */
+  revokeKey(id: string, account?: string): Promise<void>;
   /** Relays that a new session may get, a few of each region. */
   relayCandidates(): Promise<RelayCandidates["relays"]>;
   /** Lets a relay take no new session, and gives those that it has to others. */
@@ -48,24 +48,37 @@ export interface Api {
 
 /** Makes a client of the control plane at `url`. */
 export function createApi(deps: ApiDeps): Api {
-  const base = parseBase(deps.url);
-  const call = async <T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> => {
-    const { response, text } = await send(deps, base, method, path, body);
-    return readAnswer(base, response, text, schema);
-  };
+  const { call, href } = createApiCall(deps);
   const sessionPath = (idOrName: string): string => `/v1/sessions/${encodeURIComponent(idOrName)}`;
   const relayPath = (relay: string): string => `/v1/relays/${encodeURIComponent(relay)}`;
   const codePath = (code: string): string => `/j/${encodeURIComponent(code)}`;
   const socket = (session: string, end: string): { url: string; token: string } => ({
-    url: join(base, `${sessionPath(session)}/${end}`).href,
+    url: href(`${sessionPath(session)}/${end}`),
     token: deps.token ?? "",
   });
   return {
     createSession: async (request) => await call("POST", "/v1/sessions", Session, request),
-    listSessions: async () => (await call("GET", "/v1/sessions", SessionList)).sessions,
+    listSessions: async () =>
+      await allPages(async (query) => {
+        const { sessions, next } = await call("GET", `/v1/sessions?${query}`, SessionList);
+        return { entries: sessions, next };
+      }),
     getSession: async (idOrName) => await call("GET", sessionPath(idOrName), Session),
     endSession: async (idOrName) => await call("DELETE", sessionPath(idOrName), z.undefined()),
-    listRelays: async () => (await call("GET", "/v1/relays", RelayListSchema)).relays,
+    updateSession: async (idOrName, request) => await call("PATCH", sessionPath(idOrName), Session, request),
+    listRelays: async () =>
+      await allPages(async (query) => {
+        const { relays, next } = await call("GET", `/v1/relays?${query}`, RelayList);
+        return { entries: relays, next };
+      }),
+    createKey: async (request) => await call("POST", "/v1/keys", CreatedKey, request),
+    listKeys: async (account) =>
+      await allPages(async (query) => {
+        const { keys, next } = await call("GET", `/v1/keys?${query}${ofAccount("&", account)}`, KeyList);
+        return { entries: keys, next };
+      }),
+    revokeKey: async (id, account) =>
+      await call("DELETE", `/v1/keys/${encodeURIComponent(id)}${ofAccount("?", account)}`, z.undefined()),
     relayCandidates: async () => (await call("GET", "/v1/relays/candidates", RelayCandidates)).relays,
     drainRelay: async (relay) => await call("POST", `${relayPath(relay)}/drain`, RelayDrain),
     removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
@@ -79,103 +92,22 @@ export function createApi(deps: ApiDeps): Api {
   };
 }
 
-function parseBase(url: string): URL {
-  const base = URL.parse(url);
-  if (base && (base.protocol === "http:" || base.protocol === "https:")) return base;
-  throw new RdvError(
-    "usage",
-    `${JSON.stringify(url)} is not an http:// or https:// URL; check --control or RDV_CONTROL`,
-  );
-}
-
-/** A path of the API below the base URL, which may have a path of its own. */
-function join(base: URL, path: string): URL {
-  return new URL(base.pathname.replace(/\/$/, "") + path, base);
-}
-
-async function send(
-  deps: ApiDeps,
-  base: URL,
-  method: string,
-  path: string,
-  body: unknown,
-): Promise<{ response: Response; text: string }> {
-  const { token, signal } = deps;
-  const timeout = AbortSignal.timeout(limits.requestMs);
-  const headers = new Headers({ accept: "application/json" });
-  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-  if (body !== undefined) headers.set("content-type", "application/json");
-  try {
-    const response = await (deps.fetch ?? fetch)(join(base, path), {
-      method,
-      headers,
-      body: body === undefined ? null : JSON.stringify(body),
-      redirect: "error",
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-    return { response, text: await response.text() };
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (timeout.aborted)
-      throw new RdvError(
-        "timeout",
-        `${base.origin} did not answer within ${limits.requestMs / 1_000} s; check --control and the network`,
-        { cause },
-      );
-    throw new RdvError(
-      "unreachable",
-      `Cannot reach the control plane at ${base.origin} (${reasonOf(cause)}); is it running, is --control right?`,
-      { cause },
-    );
+/** Follows a list to its last page; the server says where the next one begins. */
+async function allPages<T>(
+  getPage: (
+    query: URLSearchParams,
+  ) => Promise<{ readonly entries: readonly T[]; readonly next: string | undefined }>,
+): Promise<T[]> {
+  const all: T[] = [];
+  const query = new URLSearchParams({ limit: String(limits.pageMax) });
+  for (;;) {
+    const { entries, next } = await getPage(query);
+    all.push(...entries);
+    if (next === undefined) return all;
+    query.set("cursor", next);
   }
 }
 
-function readAnswer<T>(base: URL, response: Response, text: string, schema: z.ZodType<T>): T {
-  const body = text === "" ? undefined : parseJson(text);
-  const isJson = text === "" || body !== undefined;
-  if (!isJson || (!response.ok && !isProblem(response))) throw notRdv(base, response);
-  if (!response.ok) throw fromProblem(body, response.status, retryAfterMs(response));
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw notRdv(base, response, parsed.error);
-}
-
-/** Undefined when it is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isProblem(response: Response): boolean {
-  return response.headers.get("content-type")?.startsWith("application/problem+json") ?? false;
-}
-
-function notRdv(base: URL, response: Response, cause?: unknown): RdvError {
-  const type = response.headers.get("content-type") ?? "no content type";
-  // A proxy in front of the control plane answers for it while it is away, so that is worth another try.
-  const code = response.status >= 500 || response.status === 429 ? "unreachable" : "failed";
-  const detail = `${base.origin} does not answer like an rdv control plane (HTTP status ${response.status}, ${type}); check --control`;
-  return new RdvError(code, detail, { cause, ...retryOption(response) });
-}
-
-function retryOption(response: Response): { retryAfterMs?: number } {
-  const after = retryAfterMs(response);
-  return after === undefined ? {} : { retryAfterMs: after };
-}
-
-/** `Retry-After` in seconds (RFC 9110 section 10.2.3); dates are ignored. */
-function retryAfterMs(response: Response): number | undefined {
-  const seconds = Number(response.headers.get("retry-after"));
-  return seconds > 0 ? seconds * 1_000 : undefined;
-}
-
-/** The most telling part of what `fetch` threw: the system's error code, if there is one. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (cause instanceof Error) return "code" in cause ? String(cause.code) : cause.message;
-  return error.message;
+function ofAccount(separator: "?" | "&", account: string | undefined): string {
+  return account === undefined ? "" : `${separator}account=${encodeURIComponent(account)}`;
 }

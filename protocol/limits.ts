@@ -79,6 +79,12 @@ export const limits = {
   /** Entries of one page of a list. */
   pageDefault: 100,
   pageMax: 500,
+  /** New sessions and keys of one account. */
+  createRate: { perSecond: 20, burst: 100 },
+  /** Other requests of one account, connects of its agents included; an object answers about 1,000 a second. */
+  requestRate: { perSecond: 100, burst: 400 },
+  /** Wrong tokens from one address (IPv6: /64): each one costs a look into an account. */
+  wrongTokenRate: { perSecond: 1, burst: 100 },
   /** CIDRs in one allow-list. */
   allowList: 64,
   /** Life of an invitation, in seconds: by default, and at most. */

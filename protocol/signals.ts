@@ -91,6 +91,8 @@ export const RelaySignal = z.discriminatedUnion("type", [
   /** After `hello`, in pages: what the relay serves, so that both agree. */
   z.object({ type: z.literal("sessions"), sessions: z.array(OpenSession).max(sessionsInSignal) }),
   z.object({ type: z.literal("load"), load: RelayLoad }),
+  /** The session has used up its byte budget here, and is over. */
+  z.object({ type: z.literal("spent"), session: SessionId, owner: AccountId }),
   /** Whether the machine that was invited to this session is there; said of invited sessions alone. */
   z.object({ type: z.literal("presence"), session: SessionId, owner: AccountId, present: z.boolean() }),
 ]);
@@ -113,6 +115,8 @@ export const LinkSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("end"), ended: EndedSession }),
   /** The session is at another relay now: close its port and its waiting halves; its pairs may finish. */
   z.object({ type: z.literal("leave"), session: SessionId }),
+  /** A newer ticket of a session, of the same epoch: its policy holds from now on. */
+  z.object({ type: z.literal("policy"), ticket: z.string() }),
   /** The relay is no member of the fleet any more. */
   z.object({ type: z.literal("removed") }),
 ]);

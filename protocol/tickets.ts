@@ -21,6 +21,11 @@ export const Ticket = z.object({
   pairs: z.number().int().min(1).max(limits.pairsPerSession),
   /** Of an invited machine: the relay tells the control plane whether it is there. */
   invited: z.boolean().optional(),
+  /** Plain clients a second, and bytes of both directions, of the whole session; absent means no such limit. */
+  connectsPerSecond: z.number().int().min(1).optional(),
+  bytes: z.number().int().min(1).optional(),
+  /** Counts the session's changes: of two tickets of one epoch the higher one has the newer policy. */
+  revision: z.number().int().min(0).optional(),
   /** Seconds since 1970. */
   expires: z.number().int(),
 });

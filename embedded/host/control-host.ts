@@ -4,8 +4,12 @@ import type { Server, ServerOptions } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
+import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import { createAccountObject } from "../../control/account-object.ts";
 import { createApp } from "../../control/app.ts";
+import type { Peer } from "../../control/app.ts";
+import { createGuessObject } from "../../control/guess-object.ts";
+import { createInvitationObject } from "../../control/invitation-object.ts";
 import { createRegionObject } from "../../control/region-object.ts";
 import { createRelayObject } from "../../control/relay-object.ts";
 import type { ControlEnv, Services } from "../../control/services.ts";
@@ -31,7 +35,7 @@ export interface ControlHostOptions {
   /** Where `control.db` lies; made when it is missing. */
   readonly stateDir: string;
   /** The secrets of the control plane. */
-  readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH">;
+  readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL">;
   readonly log: Log;
 }
 
@@ -59,7 +63,7 @@ export async function createControlHost({
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
-  const upgrades = createUpgrades({ fetch: async (request) => await app.fetch(request), log });
+  const upgrades = createUpgrades({ fetch: async (request, peer) => await app.fetch(request, peer), log });
   const classes = createClasses({
     services: () => services,
     database,
@@ -75,7 +79,7 @@ export async function createControlHost({
     run: async (object) => await runAlarm(classes, object),
   });
   cleanup.use(alarms);
-  const server = createHttpServer(async (request) => await app.fetch(request));
+  const server = createHttpServer(async (request, peer) => await app.fetch(request, peer));
   server.on("upgrade", upgrades.handle);
   await listen(server, host, port);
   const evictor = setInterval(() => {
@@ -98,13 +102,15 @@ export async function createControlHost({
 
 type AnyClass = Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">;
 
-/** The four classes of objects, under the names by which the control plane knows them. */
+/** The classes of objects, under the names by which the control plane knows them. */
 function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create">) {
   return {
     SESSIONS: createObjectClass({ ...deps, className: "SESSIONS", create: createSessionObject }),
     RELAYS: createObjectClass({ ...deps, className: "RELAYS", create: createRelayObject }),
     ACCOUNTS: createObjectClass({ ...deps, className: "ACCOUNTS", create: createAccountObject }),
     REGIONS: createObjectClass({ ...deps, className: "REGIONS", create: createRegionObject }),
+    INVITATIONS: createObjectClass({ ...deps, className: "INVITATIONS", create: createInvitationObject }),
+    GUESSES: createObjectClass({ ...deps, className: "GUESSES", create: createGuessObject }),
   };
 }
 
@@ -121,8 +127,10 @@ function logFailure(log: Log, error: unknown, requestId: string): void {
   });
 }
 
-function createHttpServer(fetch: (request: Request) => Promise<Response>): Server {
-  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Response>): Server {
+  const fetchFrom = async (request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> =>
+    await fetch(request, { address: incoming.socket.remoteAddress });
+  const listener = getRequestListener(fetchFrom, { overrideGlobalObjects: false });
   const options: ServerOptions = {
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.requestMs,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { Peer } from "../../control/app.ts";
 import { problemResponse } from "../../control/problems.ts";
 import type { Log } from "../../net/log.ts";
 import { RdvError } from "../../protocol/errors.ts";
@@ -17,7 +18,7 @@ export interface Upgrades {
 
 interface UpgradeDeps {
   /** The app: it answers refusals, and calls the object that accepts. */
-  readonly fetch: (request: Request) => Promise<Response>;
+  readonly fetch: (request: Request, peer: Peer) => Promise<Response>;
   readonly log: Log;
 }
 
@@ -34,7 +35,7 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
     const request = toRequest(incoming);
     if (!request)
       return await refuse(connection, problemResponse("bad_request", "The request's target is not a path"));
-    const response = await fetch(request);
+    const response = await fetch(request, { address: incoming.socket.remoteAddress });
     const socket = adopted.get(request);
     if (!socket) return await refuse(connection, response);
     connection.once("close", () => socket.abandon());

@@ -3,27 +3,39 @@ import { after, before, describe, test } from "node:test";
 import { Problem } from "../../protocol/errors.ts";
 import { describeAccess } from "./contract/access.ts";
 import { describeAgents } from "./contract/agents.ts";
+import { describeApiDocument } from "./contract/api-document.ts";
 import { describeHttp } from "./contract/http.ts";
+import { describeKeys } from "./contract/keys.ts";
+import { describePolicies } from "./contract/policies.ts";
 import { describePorts } from "./contract/ports.ts";
 import { describeRelays } from "./contract/relays.ts";
 import { createRig } from "./contract/rig.ts";
+import { describeRoutes } from "./contract/routes.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import type { ControlUnderTest, StartControl } from "./control-under-test.ts";
-import { adminToken, bobToken, createSecrets } from "./control-under-test.ts";
+import { adminToken, createSecrets } from "./control-under-test.ts";
 
 /** What every host of the control plane must do, over real HTTP and WebSockets. */
 export function describeControlPlane(hostName: string, start: StartControl): void {
   describe(`control plane on ${hostName}`, { timeout: 180_000 }, () => {
     let control: ControlUnderTest;
+    let bob = "";
+    const rig = createRig(
+      () => control,
+      () => bob,
+    );
     before(async () => {
       control = await start(await createSecrets());
-      await control.addKey("a_bob", bobToken);
+      bob = (await rig.api().createKey({ account: "a_bob", scopes: ["sessions"] })).token;
     });
     after(async () => await control[Symbol.asyncDispose]());
-    const rig = createRig(() => control);
     for (const describePart of [
       describeHttp,
       describeAccess,
+      describeRoutes,
+      describeKeys,
+      describePolicies,
+      describeApiDocument,
       describeRelays,
       describePorts,
       describeAgents,

@@ -7,8 +7,6 @@ export interface ControlUnderTest extends AsyncDisposable {
   url(): string;
   /** Ends the process or its like and starts it again on the same state. */
   restart(): Promise<void>;
-  /** Gives an account a key. */
-  addKey(account: string, token: string): Promise<void>;
 }
 
 export interface ControlSecrets {
@@ -19,9 +17,6 @@ export interface ControlSecrets {
 export type StartControl = (secrets: ControlSecrets) => Promise<ControlUnderTest>;
 
 export const adminToken = "rdv_admin_0123456789abcdefghij";
-
-/** A key of another account, `a_bob`. */
-export const bobToken = "rdv_bob_0123456789abcdefghij";
 
 /** Fresh secrets of a control plane whose administrator has `adminToken`. */
 export async function createSecrets(): Promise<Required<ControlSecrets>> {

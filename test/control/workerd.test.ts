@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
-import type { Namespace } from "../../control/platform.ts";
 import { describeControlPlane } from "./contract.ts";
 import { createRig } from "./contract/rig.ts";
 import type { ControlSecrets, ControlUnderTest } from "./control-under-test.ts";
-import { createSecrets, sha256 } from "./control-under-test.ts";
+import { createSecrets } from "./control-under-test.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -53,12 +52,6 @@ async function startWorkerd(secrets: ControlSecrets): Promise<WorkerdControl> {
     restart: async () => {
       await harness.update((options) => options);
       ({ url } = await harness.listen());
-    },
-    addKey: async (account, token) => {
-      const env = await harness.getWorker<{ ACCOUNTS: unknown }>().getEnv();
-      // The binding of wrangler.toml, as control/services.ts describes it.
-      const accounts = env.ACCOUNTS as Namespace<{ addKey: (hash: string) => void }>;
-      await accounts.getByName(account).addKey(sha256(token));
     },
     hibernate: async (className, name) =>
       await harness.getWorker().evictDurableObject(className, { name, webSockets: "hibernate" }),

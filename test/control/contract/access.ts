@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createApi } from "../../../protocol/client.ts";
 import { Problem } from "../../../protocol/errors.ts";
-import { adminToken, bobToken } from "../control-under-test.ts";
+import { adminToken } from "../control-under-test.ts";
 import { refusedUpgrade } from "../peers.ts";
 import { refuses, target } from "./rig.ts";
 import type { Rig } from "./rig.ts";
@@ -51,18 +50,18 @@ export function describeAccess(rig: Rig): void {
       await using relay = await rig.newRelay();
       const { id, create } = relay;
       const session = await create({ name: "secret" });
-      const bob = createApi({ url: rig.url(), token: bobToken });
+      const bob = rig.apiOf(rig.bobToken());
       assert.deepEqual(await bob.listSessions(), []);
       await refuses(bob.getSession(session.id), "not_found");
       await refuses(bob.getSession("secret"), "not_found");
       await refuses(bob.endSession(session.id), "not_found");
       await refuses(bob.endSession("secret"), "not_found");
       await refuses(bob.listRelays(), "forbidden");
-      assert.deepEqual(await refusedUpgrade(`${rig.url()}/v1/sessions/${session.id}/agent`, bobToken), {
+      assert.deepEqual(await refusedUpgrade(`${rig.url()}/v1/sessions/${session.id}/agent`, rig.bobToken()), {
         status: 404,
         code: "not_found",
       });
-      assert.deepEqual(await refusedUpgrade(`${rig.url()}/v1/relays/${id}/link`, bobToken), {
+      assert.deepEqual(await refusedUpgrade(`${rig.url()}/v1/relays/${id}/link`, rig.bobToken()), {
         status: 403,
         code: "forbidden",
       });

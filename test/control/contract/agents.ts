@@ -21,7 +21,8 @@ export function describeAgents(rig: Rig): void {
       assert.ok(placement);
       const keys = await rig.api().jwks();
       const ticket = await createTicketVerifier(keys, id, Date.now)(placement.ticket);
-      const { expires, ...claims } = ticket;
+      const { expires, revision, ...claims } = ticket;
+      assert.ok(revision !== undefined && revision > 0);
       assert.deepEqual(claims, {
         kind: "agent",
         relay: id,

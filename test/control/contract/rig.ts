@@ -6,6 +6,7 @@ import { RdvError } from "../../../protocol/errors.ts";
 import type { ErrorCode } from "../../../protocol/errors.ts";
 import type { LinkSignal, RelaySignal, SessionSignal } from "../../../protocol/signals.ts";
 import { until } from "../../fixtures/within.ts";
+import { checkedFetch } from "../checked-fetch.ts";
 import type { ControlUnderTest } from "../control-under-test.ts";
 import { adminToken } from "../control-under-test.ts";
 import type { Peer } from "../peers.ts";
@@ -16,6 +17,10 @@ export interface Rig {
   url(): string;
   /** The administrator's client. */
   api(): Api;
+  /** A client with another key. */
+  apiOf(token: string): Api;
+  /** A key of another account, `a_bob`, with the scope `sessions`. */
+  bobToken(): string;
   restart(): Promise<void>;
   /** A fresh region with one relay, so that tests do not share ports. */
   newRelay(hello?: Partial<Extract<RelaySignal, { type: "hello" }>>): Promise<TestRelay>;
@@ -34,13 +39,16 @@ export const target = "localhost:22";
 /** What takes longer than this never comes, in milliseconds. */
 const patience = 10_000;
 
-export function createRig(control: () => ControlUnderTest): Rig {
+export function createRig(control: () => ControlUnderTest, bobToken = (): string => ""): Rig {
   const url = (): string => control().url();
-  const api = (): Api => createApi({ url: url(), token: adminToken });
+  const apiOf = (token: string): Api => createApi({ url: url(), token, fetch: checkedFetch(url) });
+  const api = (): Api => apiOf(adminToken);
   let regions = 0;
   return {
     url,
     api,
+    apiOf,
+    bobToken,
     restart: async () => await control().restart(),
     newRelay: async (hello = {}) => {
       regions += 1;

@@ -1,0 +1,59 @@
+import * as z from "zod";
+import { adminAccount } from "./auth.ts";
+import { createTable } from "./cell.ts";
+import { listRelays } from "./fleet.ts";
+import type { ObjectContext } from "./platform.ts";
+import type { Services } from "./services.ts";
+import { sessionObjectName } from "./services.ts";
+
+/** What was opened with keys that are no more, until it has ended. */
+export interface EndedKeys {
+  /** Remembers what has to end. */
+  add(key: string, sessions: readonly string[]): void;
+  isEmpty(): boolean;
+  /** Ends some of it, and gives the number of failures. */
+  continue(account: string): Promise<number>;
+}
+
+/** Objects that are told in one go: the platform bounds the calls of one event. */
+const told = 500;
+
+/** The memory of an account object's ended keys. */
+export function createEndedKeys(ctx: ObjectContext, { env, ...services }: Services): EndedKeys {
+  const sessions = createTable(ctx.kv, "ending-session", z.string());
+  const links = createTable(ctx.kv, "ending-links", z.boolean());
+
+  async function endSession(account: string, session: string, key: string): Promise<void> {
+    await env.SESSIONS.getByName(sessionObjectName(account, session)).keyEnded(key);
+    sessions.delete(session);
+  }
+
+  /** Any relay may have come with the key, so all are asked. */
+  async function endLinks(key: string): Promise<void> {
+    const relays = await listRelays({ env, ...services });
+    for (let first = 0; first < relays.length; first += told)
+      await Promise.all(
+        relays.slice(first, first + told).map(async ({ id }) => await env.RELAYS.getByName(id).keyEnded(key)),
+      );
+    links.delete(key);
+  }
+
+  return {
+    add: (key, ids) => {
+      for (const id of ids) sessions.set(id, key);
+      links.set(key, true);
+    },
+    isEmpty: () => [...sessions.entries({ limit: 1 }), ...links.entries({ limit: 1 })].length === 0,
+    continue: async (account) => {
+      const work = [...sessions.entries({ limit: told })].map(
+        async ([session, key]) => await endSession(account, session, key),
+      );
+      for (const [key] of links.entries({ limit: told })) {
+        if (account === adminAccount) work.push(endLinks(key));
+        else links.delete(key);
+      }
+      const results = await Promise.allSettled(work);
+      return results.filter(({ status }) => status === "rejected").length;
+    },
+  };
+}

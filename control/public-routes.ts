@@ -1,0 +1,38 @@
+import * as z from "zod";
+import { openApiDocument } from "./openapi.ts";
+import type { Route } from "./route.ts";
+import { defineRoute } from "./route.ts";
+import type { Services } from "./services.ts";
+
+const Health = z.object({ status: z.literal("ok") });
+const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
+
+/** What everybody may read: that the control plane lives, its public keys, and the description of its API. */
+export function publicRoutes({ signer }: Services, keyed: readonly Route[]): Route[] {
+  const open = { method: "GET", access: "public" } as const;
+  const jwks = {
+    ...open,
+    summary: "The public keys with which relays verify tickets (RFC 7517).",
+    answers: { 200: Jwks },
+    handle: async () => Response.json(signer.jwks()),
+  };
+  const routes: Route[] = [
+    defineRoute({
+      ...open,
+      path: "/healthz",
+      summary: "Says that the control plane runs.",
+      answers: { 200: Health },
+      handle: async () => Response.json({ status: "ok" }),
+    }),
+    defineRoute({ ...jwks, path: "/v1/jwks" }),
+    defineRoute({ ...jwks, path: "/.well-known/jwks.json" }),
+    defineRoute({
+      ...open,
+      path: "/openapi.json",
+      summary: "This document.",
+      answers: { 200: z.looseObject({ openapi: z.string() }) },
+      handle: async () => Response.json(openApiDocument([...routes, ...keyed])),
+    }),
+  ];
+  return routes;
+}

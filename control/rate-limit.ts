@@ -1,0 +1,90 @@
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Caller, Presented } from "./auth.ts";
+import { adminAccount } from "./auth.ts";
+import { guessSource } from "./guess-source.ts";
+
+/** A token bucket: `burst` at once, then `perSecond`. */
+interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** Takes one token of a key's bucket; gives the milliseconds until there is one, 0 when it was taken. */
+type Bucket = (key: string) => number;
+
+/** What one isolate (or process) remembers of how often it was asked. Nothing is shared between isolates. */
+export interface RateLimits {
+  /** Before a token is looked up: throws `too_many` for an address that was wrong too often. */
+  mayTry(presented: Presented, address: string): void;
+  /** The token was wrong, which counts against its address. */
+  wasWrong(address: string): void;
+  /** After a token was found: throws `too_many` when its account asks too often. */
+  mayAsk(presented: Presented, caller: Caller, creates: boolean): void;
+}
+
+export function createRateLimits(now: () => number): RateLimits {
+  const failures = createBuckets(limits.wrongTokenRate, now);
+  const creates = createBuckets(limits.createRate, now);
+  const requests = createBuckets(limits.requestRate, now);
+  /** Tokens found lately: an address that others misuse stays open to those who are known. */
+  const known = createRecent();
+  return {
+    mayTry: ({ hash }, address) => {
+      if (known.has(hash)) return;
+      const waitMs = failures.peek(guessSource(address));
+      if (waitMs > 0) throw tooMany("Too many wrong tokens came from your address", waitMs);
+    },
+    wasWrong: (address) => void failures.take(guessSource(address)),
+    mayAsk: ({ hash }, { account, scopes }, isCreate) => {
+      known.add(hash);
+      // The operator protects others from each other, not the fleet from its operator.
+      if (account === adminAccount && scopes.includes("admin")) return;
+      const waitMs = (isCreate ? creates : requests).take(account);
+      if (waitMs > 0) throw tooMany("The account sends too many requests", waitMs);
+    },
+  };
+}
+
+/** Buckets by key; of more keys than `limits.sourcesRemembered` the one used least lately is forgotten. */
+function createBuckets({ perSecond, burst }: Rate, now: () => number): { take: Bucket; peek: Bucket } {
+  const buckets = new Map<string, { readonly tokens: number; readonly at: number }>();
+  const level = (key: string): number => {
+    const last = buckets.get(key);
+    return last ? Math.min(burst, last.tokens + ((now() - last.at) / 1_000) * perSecond) : burst;
+  };
+  const waitFor = (tokens: number): number => (tokens >= 1 ? 0 : ((1 - tokens) / perSecond) * 1_000);
+  return {
+    peek: (key) => waitFor(level(key)),
+    take: (key) => {
+      const tokens = level(key);
+      buckets.delete(key);
+      buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now() });
+      forgetOldest(buckets);
+      return waitFor(tokens);
+    },
+  };
+}
+
+function createRecent(): { has: (key: string) => boolean; add: (key: string) => void } {
+  const recent = new Map<string, true>();
+  return {
+    has: (key) => recent.has(key),
+    add: (key) => {
+      recent.delete(key);
+      recent.set(key, true);
+      forgetOldest(recent);
+    },
+  };
+}
+
+/** Maps keep the order of insertion, so the first key is the oldest. */
+function forgetOldest(map: Map<string, unknown>): void {
+  const oldest = map.size > limits.sourcesRemembered ? map.keys().next() : undefined;
+  if (oldest && !oldest.done) map.delete(oldest.value);
+}
+
+function tooMany(what: string, waitMs: number): RdvError {
+  const seconds = Math.ceil(waitMs / 1_000);
+  return new RdvError("too_many", `${what}; try again in ${seconds} s`, { retryAfterMs: waitMs });
+}
