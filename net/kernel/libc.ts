@@ -24,6 +24,7 @@ export interface Libc {
   eventfd(): number;
   epollCreate(): number;
   epollAdd(epoll: number, fd: number, event: Int32Array): number;
+  epollChange(epoll: number, fd: number, event: Int32Array): number;
   epollWait(epoll: number, events: Int32Array, most: number, timeoutMs: number): number;
   /** How many descriptors this process may have open. */
   descriptorLimit(): number;
@@ -88,6 +89,7 @@ export async function loadLibc(): Promise<Libc> {
     eventfd: () => eventfd(0, linux.EFD_NONBLOCK_CLOEXEC),
     epollCreate: () => epollCreate1(linux.EPOLL_CLOEXEC),
     epollAdd: (epoll, fd, event) => epollCtl(epoll, linux.EPOLL_CTL_ADD, fd, event),
+    epollChange: (epoll, fd, event) => epollCtl(epoll, linux.EPOLL_CTL_MOD, fd, event),
     epollWait: (epoll, events, most, timeoutMs) => epollWait(epoll, events, most, timeoutMs),
     descriptorLimit() {
       const limit = new BigUint64Array(2);

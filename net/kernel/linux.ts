@@ -25,6 +25,7 @@ export const linux = {
   SPLICE_F_NONBLOCK: 2,
 
   EPOLL_CTL_ADD: 1,
+  EPOLL_CTL_MOD: 3,
   EPOLLIN: 0x1,
   EPOLLOUT: 0x4,
   EPOLLERR: 0x8,

@@ -38,6 +38,7 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
   const living = new Uint8Array(sockets.length / 2);
   const layout = epollEventLayout(process.arch);
   const event = new Int32Array(layout.words);
+  const muted = new Uint8Array(sockets.length);
   let slots = 0;
   return { add, abort, onEvents, turn, alive, slots: () => slots };
 
@@ -66,9 +67,19 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
     const fd = at(sockets, leg);
     libc.setTcpOption(fd, linux.TCP_NODELAY, 1);
     libc.setTcpOption(fd, linux.TCP_USER_TIMEOUT, Math.max(at(table.stallMs, leg >> 1), leastUserTimeoutMs));
-    event[0] = linux.EPOLLIN | linux.EPOLLOUT | linux.EPOLLRDHUP | linux.EPOLLET;
+    muted[leg] = 0;
+    event[0] = allEvents;
     event[layout.dataWord] = leg;
     return libc.epollAdd(epoll, fd, event) === 0;
+  }
+
+  /** While a direction waits for its sink, every segment that its source gets would wake this thread for nothing. */
+  function mute(leg: number, silent: 0 | 1): void {
+    if (at(muted, leg) === silent) return;
+    muted[leg] = silent;
+    event[0] = silent === 1 ? allEvents & ~linux.EPOLLIN : allEvents;
+    event[layout.dataWord] = leg;
+    libc.epollChange(epoll, at(sockets, leg), event); // tells at once what is there, so no edge is lost
   }
 
   function onEvents(leg: number, events: number): void {
@@ -89,6 +100,8 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
     const slot = direction >> 1;
     if (!alive(slot)) return;
     const verdict = flow.run(direction, true);
+    if (verdict <= flowed.hasMore)
+      mute(direction, verdict === flowed.waits && flow.queued(direction) > 0 ? 1 : 0);
     switch (verdict) {
       case flowed.goesOn:
       case flowed.waits:
@@ -146,6 +159,7 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
   }
 }
 
+const allEvents = linux.EPOLLIN | linux.EPOLLOUT | linux.EPOLLRDHUP | linux.EPOLLET;
 const endEvents = linux.EPOLLRDHUP | linux.EPOLLHUP | linux.EPOLLERR;
 
 /** TCP_USER_TIMEOUT is never shorter than this: on a bad line a retransmission may take seconds. */
