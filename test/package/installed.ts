@@ -32,7 +32,14 @@ export async function installPackage(): Promise<Installed | undefined> {
   const place = join(folder.path, "user");
   await mkdir(place);
   await writeFile(join(place, "package.json"), "{}");
-  const install = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+  const install = [
+    "install",
+    "--prefer-offline",
+    "--fetch-retries=1",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   const { code, stderr } = await run("npm", [...install, join(copy, filename)], { cwd: place });
   if (code !== 0 && isUnreachable.test(stderr)) return undefined;
   if (code !== 0) throw new Error(`npm install failed: ${stderr}`);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { cp, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { untilListening } from "../fixtures/listeners.ts";
+import { isListening, untilListening } from "../fixtures/listeners.ts";
 import { run, startProcess } from "../fixtures/processes.ts";
 import type { Running } from "../fixtures/processes.ts";
 import { createUpPlace } from "../fixtures/rendezvous.ts";
@@ -40,15 +41,18 @@ test("an interrupted launcher ends the command in order, with 130", async () => 
   await using place = await createUpPlace();
   await using launched = await launchUp(place);
   launched.kill("SIGINT");
-  assert.deepEqual(await launched.exited, { code: 130, signal: null });
+  const exit = await within(10_000, launched.exited, () => "the launcher ends");
+  assert.deepEqual(exit, { code: 130, signal: null });
   await untilListening(place.block.port(0), false);
 });
 
 test("a launcher that is killed takes the command with it", async () => {
   await using place = await createUpPlace();
   await using launched = await launchUp(place);
+  const port = place.block.port(0);
+  using _ = killedAtLast(childOf(launched.pid), () => isListening(port));
   launched.kill("SIGKILL");
-  await within(5_000, untilListening(place.block.port(0), false), () => "the command goes on");
+  await within(5_000, untilListening(port, false), () => "the command goes on");
 });
 
 test("without the right Node, or without the dependencies, one line says what to do", async () => {
@@ -101,7 +105,23 @@ process.stdin.on("end", () => process.disconnect());
 async function launchUp(place: UpPlace): Promise<Running> {
   const env = { ...process.env, HOME: place.stateDir, RDV_STATE_DIR: place.stateDir };
   const args = [...posingAsOld, launcher, ...place.args, "--json"];
-  const running = startProcess(process.execPath, args, { env });
+  await using held = new AsyncDisposableStack();
+  const running = held.use(startProcess(process.execPath, args, { env }));
   await running.says('"ready"');
+  held.move();
   return running;
+}
+
+/** The one child of a process. */
+function childOf(parent: number): number {
+  return Number(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8"));
+}
+
+/** An orphan that goes on would keep this test's pipes open. */
+function killedAtLast(pid: number, goesOn: () => boolean): Disposable {
+  return {
+    [Symbol.dispose]() {
+      if (goesOn()) process.kill(pid, "SIGKILL");
+    },
+  };
 }

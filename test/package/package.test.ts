@@ -7,6 +7,7 @@ import { ask } from "../fixtures/clients.ts";
 import { run, startProcess } from "../fixtures/processes.ts";
 import { createUpPlace } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
+import { within } from "../fixtures/within.ts";
 import { version } from "../../protocol/version.ts";
 import { installPackage } from "./installed.ts";
 import type { Installed } from "./installed.ts";
@@ -65,7 +66,8 @@ async function servesAClient({ command }: Installed, pump: string): Promise<void
   const { bytes, how } = await ask(clientPort(up.output().stdout), text);
   assert.deepEqual([bytes.toString() === text, how], [true, "end"]);
   up.kill("SIGINT");
-  assert.deepEqual(await up.exited, { code: 130, signal: null });
+  const exit = await within(10_000, up.exited, () => "the command ends");
+  assert.deepEqual(exit, { code: 130, signal: null });
   assert.doesNotMatch(up.output().stderr, /warn|error/i);
 }
 
