@@ -12,6 +12,9 @@ export interface RelayEntry {
 const fullDescriptors = 0.9;
 /** Event loop delay, 99th percentile, at which a relay counts as fully loaded. */
 const fullLagMs = 200;
+/** What a choice adds to a load that does not show it yet, and a difference between loads that is none. */
+const loadOfChoice = 0.002;
+const equalLoad = 0.05;
 /** How many relays of a region a session may try before it is refused. */
 const tries = 4;
 /** Regions whose latencies differ by less than this are equally near. */
@@ -19,20 +22,28 @@ const equalMs = 10;
 
 /**
  * Relays for a new session, best first: of two chosen at random the less loaded one (the power of two choices:
- * Mitzenmacher 2001), then the other, then some more in case these refuse.
+ * Mitzenmacher 2001), then the other, then some more in case these refuse. `chosen` says how often a relay was the
+ * best one since it last reported its load.
  */
 export function chooseRelays(
   entries: readonly RelayEntry[],
   random: () => number,
   now: number,
+  chosen: (relay: string) => number = () => 0,
 ): RelayEntry[] {
+  const weigh = ({ relay }: RelayEntry): number => loadOf(relay) + chosen(relay.id) * loadOfChoice;
   const pool = shuffle(
     entries.filter((entry) => isUsable(entry, now)),
     random,
   );
   const linked = pool.filter((entry) => entry.linked);
-  const two = linked.slice(0, 2).sort((a, b) => loadOf(a.relay) - loadOf(b.relay));
+  const two = linked.slice(0, 2).sort((a, b) => compareLoads(weigh(a), weigh(b)));
   return [...two, ...linked.slice(2), ...pool.filter((entry) => !entry.linked)].slice(0, tries);
+}
+
+/** Loads that are nearly alike count as alike, or the noise of the last report would send everybody to one relay. */
+function compareLoads(a: number, b: number): number {
+  return Math.abs(a - b) < equalLoad ? 0 : a - b;
 }
 
 /** How loaded a relay is, from 0 (idle) to 1 and above: the scarcest of its resources counts. */

@@ -31,17 +31,23 @@ export function createRegionObject(
   const relays = createTable(ctx.kv, "relay", Entry);
   const regions = createTable(ctx.kv, "region", Region);
   const entries = (): RelayEntry[] => [...relays.entries()].map(([, entry]) => entry);
+  /** Times that a relay was the best choice since its last report; lost with the object's memory, which does no harm. */
+  const chosen = new Map<string, number>();
   return {
     verbs: {
-      report: (entry) => relays.set(entry.relay.id, { relay: entry.relay, linked: entry.linked }),
+      report: (entry) => {
+        relays.set(entry.relay.id, { relay: entry.relay, linked: entry.linked });
+        chosen.delete(entry.relay.id);
+      },
       forget: (relay) => relays.delete(relay),
       list: () => entries().map((entry) => entry.relay),
-      choose: ({ except }) =>
-        chooseRelays(
-          entries().filter((entry) => !except.includes(entry.relay.id)),
-          random,
-          now(),
-        ),
+      choose: ({ except }) => {
+        const possible = entries().filter((entry) => !except.includes(entry.relay.id));
+        const best = chooseRelays(possible, random, now(), (relay) => chosen.get(relay) ?? 0);
+        const [first] = best;
+        if (first) chosen.set(first.relay.id, (chosen.get(first.relay.id) ?? 0) + 1);
+        return best;
+      },
       usable: () => entries().filter((entry) => entry.linked && isUsable(entry, now())),
       addRegion: (region) => regions.set(region, region),
       regions: () => [...regions.entries()].map(([, region]) => region),
