@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { oneLine } from "../net/log.ts";
 import { RdvError, errorRules } from "../protocol/errors.ts";
 import { interruptedExit } from "./interrupts.ts";
 import { createProgram } from "./program.ts";
@@ -18,7 +19,7 @@ export async function runCli(args: readonly string[], process: Omit<Runtime, "ex
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (runtime.signal.aborted) return interruptedExit;
     if (!(error instanceof RdvError)) throw error;
-    runtime.stderr(`rdv: ${error.message.replaceAll(/\s*\n\s*/g, "; ")}\n`);
+    runtime.stderr(`rdv: ${oneLine(error.message.replaceAll(/\s*\n\s*/g, "; "))}\n`);
     return errorRules[error.code].exit;
   }
 }

@@ -9,7 +9,10 @@ interface BackoffDeps {
 
 /** Delays between attempts to get something back. */
 export interface Backoff {
-  /** Milliseconds to wait before the next attempt; `atLeastMs` is what the other side asked for (`Retry-After`). */
+  /**
+   * Milliseconds to wait before the next attempt; `atLeastMs` is what the other side asked for (`Retry-After`),
+   * of which `limits.retryAfterMaxMs` is believed.
+   */
   next(atLeastMs?: number): number;
   /** It worked: the next failure starts a new outage. */
   reset(): void;
@@ -30,7 +33,7 @@ export function createBackoff({ random = Math.random, now = Date.now }: BackoffD
       const window = Math.min(cap, limits.backoffBaseMs * 2 ** Math.min(attempts, 20));
       attempts += 1;
       // Jitter comes on top of the bound, or all who were told the same `Retry-After` would return together.
-      return Math.round(atLeastMs + random() * window);
+      return Math.round(Math.min(atLeastMs, limits.retryAfterMaxMs) + random() * window);
     },
     reset() {
       attempts = 0;

@@ -25,7 +25,13 @@ export const Host = z
   .regex(/^[A-Za-z0-9._:-]+$/, "not a host name or address");
 
 /** An address range, `10.0.0.0/8` or `2001:db8::/32`; a bare address means that address alone. */
-export const Cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]);
+export const Cidr = z
+  .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])
+  // zod reads the prefix of an IPv6 range as any number, `/3.2` included.
+  .refine((range) => /^[^/]+(\/\d+)?$/.test(range), "a prefix is a whole number");
+
+/** Text for people that ends up on terminals: without control characters and half characters. */
+const plainText = z.string().regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u, "has control characters in it");
 
 export const SessionId = z.string().regex(/^s_[a-z0-9]{20,40}$/);
 export const RelayId = z.string().regex(/^r_[a-z0-9]{8,40}$/);
@@ -69,7 +75,7 @@ export const CreateSession = z.strictObject({
   /** Used when `name` is absent: taken as it is when free or when its agent is away, else with a number behind it. */
   suggestedName: SessionName.optional(),
   /** What is exposed, for the list alone (`localhost:22`); nobody ever dials it from outside. */
-  target: z.string().min(1).max(300),
+  target: plainText.min(1).max(300),
   /** Wanted public port: refused with `port_taken` when it belongs to another session. */
   port: Port.optional(),
   region: Region.optional(),
@@ -200,7 +206,7 @@ export type Scope = z.infer<typeof Scope>;
 /** Body of `POST /v1/keys`. */
 export const CreateKey = z.strictObject({
   /** For the list alone. */
-  label: z.string().max(100).optional(),
+  label: plainText.max(100).optional(),
   scopes: z.array(Scope).min(1).max(3),
   expiresInSeconds: z
     .number()

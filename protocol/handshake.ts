@@ -92,11 +92,16 @@ function parsePaired(headers: ReadonlyMap<string, string>, headBytes: number): H
   const demand = Number(headers.get("rdv-demand") ?? 0);
   if (
     headers.get("upgrade")?.toLowerCase() !== upgradeToken ||
-    !pair ||
-    !client ||
+    !isPrintable(pair) ||
+    !isPrintable(client) ||
     !Number.isInteger(demand) ||
     demand < 0
   )
     return { type: "malformed" };
   return { type: "paired", head: { pair, client, demand }, headBytes };
+}
+
+/** What a relay says about a client is shown on terminals. */
+function isPrintable(text: string | undefined): text is string {
+  return text !== undefined && /^[\x21-\x7e]{1,100}$/.test(text);
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { Cidr, Host, Port, Region, Session, SessionName } from "./api.ts";
 import { limits } from "./limits.ts";
+import { SentTicket } from "./tickets.ts";
 
 /** Crockford's base 32: no I, L, O and U, so that nothing is misheard or misread (https://www.crockford.com/base32.html). */
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -84,7 +85,7 @@ export const ClaimAnswer = z.object({
   /** The relay's public host and its shared port. */
   relay: Host,
   port: Port,
-  ticket: z.string(),
+  ticket: SentTicket,
   /** Seconds since 1970. */
   expires: z.number().int(),
   /** Waiting halves to keep. */

@@ -33,6 +33,8 @@ export const limits = {
   backoffYoungMs: 60_000,
   /** … and to here for ever after. */
   backoffCapMs: 30_000,
+  /** The longest pause that another side may ask for (`Retry-After`): a timer of more than 24.8 days would fire at once. */
+  retryAfterMaxMs: 60 * 60_000,
   /** Plain clients of one source address (IPv6: /64) on one session: connections a second, and how many at once. */
   sourceConnectsPerSecond: 20,
   sourceBurst: 100,
@@ -62,6 +64,8 @@ export const limits = {
   /** A ticket's life, in seconds: renewed every `ticketRenewMs`, so at least 1 h is left when the control plane goes away. */
   ticketSeconds: 90 * 60,
   ticketRenewMs: 30 * 60_000,
+  /** A ticket as it is sent; one with the longest allow-list has about 5,400 bytes, and the head around it needs some. */
+  ticketBytes: 7 * 1024,
   /** A session whose agent went away without goodbye keeps its port this long; a freed port rests this long. */
   stickyMs: 10 * 60_000,
   /** Bodies of API requests. */

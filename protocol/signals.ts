@@ -12,9 +12,10 @@ import {
 } from "./api.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
+import { SentTicket } from "./tickets.ts";
 
 /** A placement and the ticket with which the agent's halves open it. */
-export const TicketedPlacement = Placement.extend({ ticket: z.string(), ticketExpires: z.number().int() });
+export const TicketedPlacement = Placement.extend({ ticket: SentTicket, ticketExpires: z.number().int() });
 export type TicketedPlacement = z.infer<typeof TicketedPlacement>;
 
 /** Heartbeat, the same text on every control connection so that the platform can answer it without waking an object. */
@@ -51,7 +52,7 @@ export const SessionSignal = z.discriminatedUnion("type", [
     session: SessionId,
     name: SessionName,
     epoch: z.number().int().min(1),
-    placements: z.array(TicketedPlacement).min(1),
+    placements: z.array(TicketedPlacement).min(1).max(limits.relaysPerSession),
   }),
   /** The relay is back: dial it now instead of waiting for the backoff, within `withinMs` by full jitter. */
   z.object({ type: z.literal("dial"), relay: RelayId, withinMs: z.number().int().min(0) }),

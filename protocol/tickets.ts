@@ -31,6 +31,12 @@ export const Ticket = z.object({
 });
 export type Ticket = z.infer<typeof Ticket>;
 
+/** A signed ticket as an agent gets it: it goes into a request's head as it is, so it must be a token (RFC 6750 section 2.1). */
+export const SentTicket = z
+  .string()
+  .max(limits.ticketBytes)
+  .regex(/^[\w.~+/=-]+$/, "not a ticket");
+
 const issuer = "rdv";
 const algorithm = "EdDSA";
 

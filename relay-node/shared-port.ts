@@ -91,6 +91,12 @@ async function receiveHalf(
   try {
     kind = kindOf(request);
     if (request.headers.upgrade?.toLowerCase() !== upgradeToken) throw upgradeRequired();
+    // A proxy in front would take the first bytes of the pair for this body.
+    if (
+      request.headers["transfer-encoding"] !== undefined ||
+      Number(request.headers["content-length"] ?? 0) > 0
+    )
+      throw new RdvError("bad_request", "A half's request has no body");
     if (kind === "agent" && head.length > 0)
       throw new RdvError(
         "bad_request",
