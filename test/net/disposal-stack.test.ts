@@ -35,13 +35,13 @@ test("a failure does not keep the rest from being undone", async () => {
   let undone = false;
   stack.defer(() => (undone = true));
   stack.defer(fails("one"));
-  await assert.rejects(stack[Symbol.asyncDispose](), { message: "one" });
+  await assert.rejects(async () => stack[Symbol.asyncDispose](), { message: "one" });
   assert.equal(undone, true);
 
   const both = createDisposalStack();
   both.defer(fails("one"));
   both.defer(fails("two"));
-  await assert.rejects(both[Symbol.asyncDispose](), ({ errors }: AggregateError) => {
+  await assert.rejects(async () => both[Symbol.asyncDispose](), ({ errors }: AggregateError) => {
     assert.deepEqual(errors.map(String), ["Error: two", "Error: one"]);
     return true;
   });
