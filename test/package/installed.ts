@@ -35,7 +35,7 @@ export async function installPackage(): Promise<Installed | undefined> {
   const install = [
     "install",
     "--prefer-offline",
-    "--fetch-retries=1",
+    "--fetch-retries=0",
     "--no-audit",
     "--no-fund",
     "--loglevel=error",
