@@ -15,6 +15,8 @@ export const pairOutcomes = [
   "half_closed_timeout",
   /** Cut on purpose: session ended, drain time over, process stopping. */
   "cut",
+  /** Cut because the session had used up its byte budget. */
+  "budget_used",
   /** The agent could not reach its local service. */
   "target_refused",
 ] as const;

@@ -18,8 +18,11 @@ export function sourceOf(address: string): string {
   return isIPv6(plain) ? `${firstFourGroups(plain)}::/64` : plain;
 }
 
+/** Whether an address may connect. */
+export type AllowList = (address: string) => boolean;
+
 /** Makes the check of an allow-list of addresses and CIDRs; an empty list allows every address. */
-export function createAllowList(cidrs: readonly string[]): (address: string) => boolean {
+export function createAllowList(cidrs: readonly string[]): AllowList {
   if (cidrs.length === 0) return () => true;
   const list = new BlockList();
   for (const cidr of cidrs) {

@@ -15,6 +15,7 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
 
   function refusal(ip: string, id: string, session: RelaySession): "not_allowed" | "too_many" | undefined {
     if (!session.allows(ip)) return "not_allowed";
+    if (!session.mayConnect()) return "too_many";
     return isLoopback(ip) || mayConnect(`${id} ${sourceOf(ip)}`) ? undefined : "too_many";
   }
 

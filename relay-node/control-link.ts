@@ -19,6 +19,8 @@ interface ControlLinkOptions {
   readonly onLeave: (session: string) => void;
   readonly onKeys: (jwks: JSONWebKeySet) => void;
   readonly onEnded: (ended: readonly EndedSession[]) => void;
+  /** A ticket with a session's newer policy. */
+  readonly onPolicy: (ticket: string) => void;
   /** The relay can work without ever hearing from the control plane, so a refusal is no reason to stop. */
   readonly hasKeys: () => boolean;
   readonly log: Log;
@@ -62,6 +64,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
           log.warn("the operator has taken this relay out of the fleet");
           stop.abort();
           return removed.resolve();
+        case "policy":
+          return options.onPolicy(signal.ticket);
         case "welcome":
           return obeyWelcome(signal);
         case "pong":

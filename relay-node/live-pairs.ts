@@ -23,20 +23,24 @@ export interface LivePairs {
   untold(pair: string): Arrival | undefined;
   /** Resets a half that was told, and its client. */
   drop(pair: string, client: Waiting | undefined, outcome: PairOutcome): void;
-  cut(pair: string): void;
+  /** Resets both sides; the pair then ends with this outcome, unless it had ended before. */
+  cut(pair: string, outcome: "cut" | "budget_used"): void;
   readonly count: number;
+  /** Bytes that all pairs have moved, both directions, the living included. */
+  readonly bytes: number;
 }
 
 interface Pair {
   readonly half: Arrival;
   readonly leg: Leg;
   joined?: Joined;
-  cut: boolean;
+  cut?: "cut" | "budget_used";
 }
 
 /** Makes the table of a session's pairs. */
 export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LivePairs {
   const pairs = new Map<string, Pair>();
+  let finishedBytes = 0;
 
   /** From here on the pair counts; the result ends it. */
   function begin(pair: Pair, client: Socket): (outcome: PairOutcome) => void {
@@ -52,17 +56,18 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
     const leg = watch.take();
     const { http, address, socket } = arrival;
     const told = !http || (await writeAll(socket, formatPaired({ pair: id, client: address, demand: 0 })));
-    if (told && !pair.cut) {
+    if (told && pair.cut === undefined) {
       pair.joined = pump.join(leg, pair.leg);
-      return toPairOutcome((await pair.joined.done).outcome);
+      const { outcome } = await pair.joined.done;
+      return outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome);
     }
     resetBoth(pair.half.socket, socket);
-    return told ? "cut" : "reset_by_client";
+    return told ? (pair.cut ?? "cut") : "reset_by_client";
   }
 
   return {
     async tell(id, half, client, demand) {
-      pairs.set(id, { half: half.arrival, leg: half.watch.take(), cut: false });
+      pairs.set(id, { half: half.arrival, leg: half.watch.take() });
       return await writeAll(half.arrival.socket, formatPaired({ pair: id, client: client.address, demand }));
     },
     async join(id, client) {
@@ -70,6 +75,7 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
       if (!pair) throw new Error(`no half was told of client ${id}`);
       const end = begin(pair, client.arrival.socket);
       end(await run(id, pair, client));
+      finishedBytes += bytesOf(pair);
       pairs.delete(id);
     },
     untold(id) {
@@ -84,15 +90,23 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
       resetBoth(pair?.half.socket, client?.arrival.socket);
       metrics.paired(() => ({ aToB: 0, bToA: 0 }))(outcome);
     },
-    cut(id) {
+    cut(id, outcome) {
       const pair = pairs.get(id);
-      if (pair) pair.cut = true;
+      if (pair) pair.cut ??= outcome;
       pair?.joined?.cut();
     },
     get count() {
       return pairs.size;
     },
+    get bytes() {
+      return [...pairs.values()].reduce((sum, pair) => sum + bytesOf(pair), finishedBytes);
+    },
   };
+}
+
+function bytesOf({ joined }: Pair): number {
+  const { aToB, bToA } = joined?.counts() ?? { aToB: 0, bToA: 0 };
+  return aToB + bToA;
 }
 
 /** Writes and waits until the kernel has it all; false when the connection was lost before. */

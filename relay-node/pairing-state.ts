@@ -5,7 +5,9 @@ import type { HalfOutcome } from "../protocol/outcomes.ts";
 /** What the pairing rules know of one session. A client's id is also the id of the pair it becomes part of. */
 export interface PairingState {
   readonly epoch: number;
-  /** Expiry of the newest ticket seen, in seconds; between tickets of one epoch the later one has the later policy. */
+  /** Revision of the newest ticket seen: between tickets of one epoch the higher one has the newer policy … */
+  readonly revision: number;
+  /** … and between tickets of one revision the one that expires later, in seconds, is the newer one. */
   readonly expires: number;
   readonly once: boolean;
   readonly pairsLimit: number;
@@ -37,16 +39,25 @@ export interface LivePair {
   readonly clientGone: boolean;
 }
 
+/** What the rules need of a ticket. */
+export interface TicketTerms {
+  readonly epoch: number;
+  readonly revision: number;
+  readonly expires: number;
+  readonly port: number | null;
+  readonly once: boolean;
+  readonly pairs: number;
+}
+
 export type PairingEvent =
-  | {
+  | ({
       readonly type: "half_arrived";
       readonly half: string;
-      readonly epoch: number;
-      readonly expires: number;
-      readonly port: number | null;
-      readonly once: boolean;
-      readonly pairs: number;
-    }
+    } & TicketTerms)
+  /** The control plane sent a newer ticket of the session. */
+  | ({ readonly type: "policy_changed" } & TicketTerms)
+  /** The bytes that the session may move are used up. */
+  | { readonly type: "spent" }
   /** The half closed, or said something before its turn. */
   | { readonly type: "half_gone"; readonly half: string; readonly outcome: "gone" | "protocol_error" }
   | { readonly type: "client_arrived"; readonly client: string }
@@ -102,7 +113,7 @@ export type PairingEffect =
       readonly outcome: "reset_by_client" | "cut";
     }
   /** Cut a pair in the pump; answered by `pair_closed`. */
-  | { readonly type: "cut_pair"; readonly pair: string }
+  | { readonly type: "cut_pair"; readonly pair: string; readonly outcome: "cut" | "budget_used" }
   | { readonly type: "start_rest" }
   | { readonly type: "stop_rest" }
   /** The session may be used no more: refuse its tickets while they live. */
@@ -118,6 +129,7 @@ export interface Step {
 /** A session of which nothing is known yet. */
 export const emptyPairing: PairingState = {
   epoch: 0,
+  revision: 0,
   expires: 0,
   once: false,
   pairsLimit: limits.pairsPerSession,

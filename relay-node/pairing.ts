@@ -1,7 +1,14 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
-import type { LivePair, PairingEffect, PairingEvent, PairingState, Step } from "./pairing-state.ts";
+import type {
+  LivePair,
+  PairingEffect,
+  PairingEvent,
+  PairingState,
+  Step,
+  TicketTerms,
+} from "./pairing-state.ts";
 
 /**
  * The rules by which the halves and clients of one session meet, without any I/O: gives the next state, and the effects
@@ -36,6 +43,12 @@ function act(state: PairingState, event: PairingEvent, effects: PairingEffect[])
       return portOpened(state, event.port, effects);
     case "port_failed":
       return portFailed(state, event.port, effects);
+    case "policy_changed":
+      return policyChanged(state, event, effects);
+    case "spent":
+      if (state.over === "ended") return state;
+      effects.push({ type: "remember_ended" });
+      return cutPairs(closeDoors(state, "ended", effects), effects, "budget_used");
     case "end":
       return cutPairs(closeDoors(state, "ended", effects), effects);
     case "leave":
@@ -61,7 +74,7 @@ function halfArrived(
   };
   if (before.over) return refuse(before.over);
   if (event.epoch < before.epoch) return refuse("replaced");
-  const newest = event.epoch > before.epoch || event.expires >= before.expires;
+  const newest = isNewest(before, event);
   // An older ticket of the same agent may name a port that the session has left.
   if (!newest && event.port !== before.port) return refuse("replaced");
   const state = event.epoch > before.epoch ? newEpoch(before, event.epoch, effects) : before;
@@ -75,19 +88,34 @@ function halfArrived(
   return { ...moved, halves, listening: "opening" };
 }
 
+function isNewest(state: PairingState, { epoch, revision, expires }: TicketTerms): boolean {
+  if (epoch !== state.epoch) return epoch > state.epoch;
+  return revision === state.revision ? expires >= state.expires : revision > state.revision;
+}
+
+/** Another epoch or port comes with the agent's next half, not this way. */
+function policyChanged(
+  state: PairingState,
+  event: Extract<PairingEvent, { type: "policy_changed" }>,
+  effects: PairingEffect[],
+): PairingState {
+  const isOurs = event.epoch === state.epoch && event.port === state.port;
+  return isOurs && isNewest(state, event) ? takePolicy(state, event, effects) : state;
+}
+
 /** A newer agent: the halves of the older one are told to go; its living pairs stay. */
 function newEpoch(state: PairingState, epoch: number, effects: PairingEffect[]): PairingState {
   for (const { id } of state.halves)
     effects.push({ type: "end_half", half: id, outcome: "replaced", code: "replaced" });
-  return { ...state, epoch, expires: 0, halves: [] };
+  return { ...state, epoch, revision: 0, expires: 0, halves: [] };
 }
 
 function takePolicy(
   state: PairingState,
-  { port, expires, once, pairs }: Extract<PairingEvent, { type: "half_arrived" }>,
+  { port, revision, expires, once, pairs }: TicketTerms,
   effects: PairingEffect[],
 ): PairingState {
-  const next = { ...state, expires, once, pairsLimit: pairs };
+  const next = { ...state, revision, expires, once, pairsLimit: pairs };
   return port === state.port ? next : { ...closePort(next, effects), port };
 }
 
@@ -184,9 +212,13 @@ function closeDoors(state: PairingState, over: "ended" | "draining", effects: Pa
   return { ...closePort(state, effects), over, halves: [], clients: [] };
 }
 
-function cutPairs(state: PairingState, effects: PairingEffect[]): PairingState {
+function cutPairs(
+  state: PairingState,
+  effects: PairingEffect[],
+  outcome: "cut" | "budget_used" = "cut",
+): PairingState {
   for (const { id, stage } of state.pairs)
-    if (stage === "joined") effects.push({ type: "cut_pair", pair: id });
+    if (stage === "joined") effects.push({ type: "cut_pair", pair: id, outcome });
   // A pair that is being told is dropped at `told`, which looks at `over`.
   return { ...state, over: "ended" };
 }

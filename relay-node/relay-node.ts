@@ -90,6 +90,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     listenHost: options.listenHost,
     ports: options.ports,
     onEnded: (ended) => memory.addEnded([ended]),
+    onSpent: (spent) => link.tell(spent),
     onPresence: (presence) => link.tell(presence),
   });
   stack.defer(async () => {
@@ -129,6 +130,15 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
   }
 
+  /** Checked like any ticket, so that the link can change nothing that a half could not. */
+  async function takePolicy(token: string): Promise<void> {
+    try {
+      sessions.policyChanged(await gate.check(token));
+    } catch (error) {
+      log.warn("relay: policy not taken", { error: (error as Error).message }); // the gate throws RdvError
+    }
+  }
+
   const cached = memory.jwks();
   if (cached) gate.setKeys(cached);
   const link = stack.use(
@@ -155,6 +165,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         memory.addEnded(ended);
         for (const { session } of ended) sessions.end(session);
       },
+      onPolicy: (ticket) => void takePolicy(ticket),
       hasKeys: () => memory.jwks() !== undefined,
       log,
       signal: options.signal ?? new AbortController().signal,

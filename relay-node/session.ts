@@ -4,13 +4,15 @@ import type { LogFields } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { createAllowList } from "./addresses.ts";
+import type { AllowList } from "./addresses.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { MetricsRecorder } from "./metrics.ts";
 import { emptyPairing } from "./pairing-state.ts";
-import type { PairingEffect, PairingEvent } from "./pairing-state.ts";
+import type { PairingEffect, PairingEvent, TicketTerms } from "./pairing-state.ts";
 import { step } from "./pairing.ts";
+import { createSessionLimits } from "./session-limits.ts";
 import { createWaitingRoom } from "./waiting-room.ts";
 
 /** What the sessions of one relay share. */
@@ -33,6 +35,8 @@ interface SessionOptions extends SessionDeps {
   /** The session is used up although its tickets live until then (seconds since 1970). */
   readonly onEnded: (expires: number) => void;
   readonly onForgotten: () => void;
+  /** The byte budget is used up, and the session is over. */
+  readonly onSpent: () => void;
   /** An invited machine is there now, or is there no more. */
   readonly onPresence: (present: boolean) => void;
 }
@@ -43,6 +47,10 @@ export interface RelaySession {
   clientArrived(arrival: Arrival): void;
   /** Whether the newest ticket lets this address connect. */
   allows(ip: string): boolean;
+  /** Counts one more client; false when the session has had enough of them for this second. */
+  mayConnect(): boolean;
+  /** The control plane sent a newer ticket. */
+  policyChanged(ticket: Ticket): void;
   /** Says what happened to the session as a whole. */
   tell(event: Extract<PairingEvent, { type: "end" | "leave" | "drain" | "cut" | "rested" }>): void;
   /** Where and for whom it listens; undefined when it does not. */
@@ -59,9 +67,17 @@ export function createRelaySession(options: SessionOptions): RelaySession {
   const { note, session } = options;
   const room = createWaitingRoom({ ...options, dispatch });
   const pairs = createLivePairs(options);
+  const policy = createSessionLimits({
+    now: options.now,
+    bytes: () => pairs.bytes,
+    onSpent() {
+      note("relay: byte budget used up", { session });
+      dispatch({ type: "spent" });
+      options.onSpent();
+    },
+  });
   const queue: PairingEvent[] = [];
   let state = emptyPairing;
-  let allows = createAllowList([]);
   let listener: TcpListener | undefined;
   let rest: NodeJS.Timeout | undefined;
   let busy = false;
@@ -112,7 +128,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       case "drop_pair":
         return pairs.drop(effect.pair, room.take("client", effect.pair), effect.outcome);
       case "cut_pair":
-        return pairs.cut(effect.pair);
+        return pairs.cut(effect.pair, effect.outcome);
       case "start_rest":
         return startRest();
       case "stop_rest":
@@ -120,6 +136,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       case "remember_ended":
         return options.onEnded(state.expires);
       case "forget":
+        policy[Symbol.dispose]();
         return options.onForgotten();
     }
   }
@@ -156,6 +173,13 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     dispatch({ type: "pair_closed", pair });
   }
 
+  /** After the rules have seen it: theirs is the word on which ticket is the newest. */
+  function takePolicy(ticket: Ticket, allows: AllowList): void {
+    const { epoch, revision, expires } = termsOf(ticket);
+    const isNewest = state.epoch === epoch && state.revision === revision && state.expires === expires;
+    if (isNewest && !state.over) policy.take(ticket, allows);
+  }
+
   function startRest(): void {
     const untilExpiry = Math.max(0, state.expires * 1_000 - options.now());
     rest = setTimeout(() => dispatch({ type: "rested" }), Math.min(options.stickyMs, untilExpiry));
@@ -163,17 +187,24 @@ export function createRelaySession(options: SessionOptions): RelaySession {
 
   return {
     halfArrived(arrival, ticket) {
-      const { epoch, expires, clientPort: port, once, pairs: pairsLimit } = ticket;
+      // First of all: a list that cannot be read must refuse the half, not leave the session open to everybody.
+      const allows = createAllowList(ticket.allow);
       invited ||= ticket.invited ?? false;
       room.addHalf(arrival);
-      dispatch({ type: "half_arrived", half: arrival.id, epoch, expires, port, once, pairs: pairsLimit });
-      if (state.epoch === epoch && state.expires === expires) allows = createAllowList(ticket.allow);
+      dispatch({ type: "half_arrived", half: arrival.id, ...termsOf(ticket) });
+      takePolicy(ticket, allows);
+    },
+    policyChanged(ticket) {
+      const allows = createAllowList(ticket.allow);
+      dispatch({ type: "policy_changed", ...termsOf(ticket) });
+      takePolicy(ticket, allows);
     },
     clientArrived(arrival) {
       room.addClient(arrival);
       dispatch({ type: "client_arrived", client: arrival.id });
     },
-    allows: (ip) => allows(ip),
+    allows: (ip) => policy.allows(ip),
+    mayConnect: () => policy.mayConnect(),
     tell: dispatch,
     get place() {
       const isOpen = state.listening === "yes" || (state.port === null && state.halves.length > 0);
@@ -189,4 +220,8 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       return { halves: room.count("agent"), clients: room.count("client"), pairs: pairs.count };
     },
   };
+}
+
+function termsOf({ epoch, revision = 0, expires, clientPort: port, once, pairs }: Ticket): TicketTerms {
+  return { epoch, revision, expires, port, once, pairs };
 }

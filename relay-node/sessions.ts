@@ -15,11 +15,15 @@ interface SessionsOptions extends SessionDeps {
   readonly ports: { readonly from: number; readonly to: number };
   /** A session is over although its tickets still live. */
   readonly onEnded: (ended: EndedSession) => void;
+  readonly onSpent: (spent: Spent) => void;
   readonly onPresence: (presence: Presence) => void;
 }
 
 /** Whether the machine that was invited to a session is there. */
 type Presence = Extract<RelaySignal, { type: "presence" }>;
+
+/** A session has used up its bytes. */
+type Spent = Extract<RelaySignal, { type: "spent" }>;
 
 /** All sessions of a relay. */
 export interface Sessions {
@@ -27,6 +31,8 @@ export interface Sessions {
   half(connection: Connection, ticket: Ticket): void;
   /** Takes a client with a ticket. Throws `draining` or `forbidden`. */
   client(connection: Connection, ticket: Ticket): void;
+  /** A newer ticket of a session: its policy holds from now on, if the session is here. */
+  policyChanged(ticket: Ticket): void;
   /** Ends a session now: its port, its halves, its pairs. */
   end(session: string): void;
   /** The session is elsewhere: its port and its waiting halves are closed, its pairs go on. */
@@ -73,6 +79,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       openPort: async (port) => ports.open(port, session, (socket) => enter(socket, id, session)),
       onEnded: (until) => options.onEnded({ session: id, until }),
       onForgotten: () => forget(key, session),
+      onSpent: () => options.onSpent({ type: "spent", session: id, owner }),
       onPresence: (present) => options.onPresence({ type: "presence", session: id, owner, present }),
     });
     sessions.set(key, { id, owner, session });
@@ -96,6 +103,8 @@ export function createSessions(options: SessionsOptions): Sessions {
         throw new RdvError("forbidden", "The session's allow-list does not name your address");
       sessionOf(ticket).clientArrived(arrivalOf(connection, true));
     },
+    policyChanged: (ticket) =>
+      sessions.get(`${ticket.owner}/${ticket.session}`)?.session.policyChanged(ticket),
     end(wanted) {
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "end" });
     },

@@ -128,6 +128,8 @@ export interface Control extends AsyncDisposable {
   /** Listed in each welcome. */
   readonly ended: EndedSession[];
   end(ended: EndedSession): void;
+  /** Sends a ticket with a newer policy. */
+  changePolicy(ticket: string): void;
 }
 
 async function startControl(refuses: RdvError | undefined): Promise<Control> {
@@ -162,6 +164,9 @@ async function startControl(refuses: RdvError | undefined): Promise<Control> {
     ended,
     end(session: EndedSession) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "end", ended: session }));
+    },
+    changePolicy(ticket: string) {
+      for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "policy", ticket }));
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets.clients) socket.terminate();

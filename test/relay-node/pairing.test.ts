@@ -181,12 +181,40 @@ test("the end of a session stops all that it has", () => {
   assert.deepEqual(session.send({ type: "end" }), [
     { type: "end_half", half: "h1", outcome: "ended", code: "ended" },
     { type: "close_port", port: 20_000 },
-    { type: "cut_pair", pair: "c1" },
+    { type: "cut_pair", pair: "c1", outcome: "cut" },
   ]);
   assert.deepEqual(session.send({ type: "told", pair: "c2" }), [
     { type: "drop_pair", pair: "c2", half: "h2", outcome: "cut" },
   ]);
   assert.deepEqual(session.send({ type: "pair_closed", pair: "c1" }), [{ type: "forget" }]);
+});
+
+test("of two tickets of one epoch the higher revision rules, and of one revision the later expiry", () => {
+  const session = opened("h1");
+  const terms = { epoch: 1, revision: 2, expires: 500, port: 20_000, once: false, pairs: 1 };
+  session.send({ type: "policy_changed", ...terms });
+  session.send(arrived("h2", { revision: 1, expires: 9_000, pairs: 256 }));
+  session.send(came("c1"));
+  assert.deepEqual(session.send(came("c2")), [], "one pair at once");
+  session.send({ type: "policy_changed", ...terms, epoch: 2, revision: 7, pairs: 256 });
+  session.send({ type: "policy_changed", ...terms, port: 20_001, revision: 7, pairs: 256 });
+  session.send({ type: "policy_changed", ...terms, expires: 499, pairs: 256 });
+  assert.deepEqual(session.send(came("c3")), [], "other epochs, other ports and older tickets say nothing");
+  assert.deepEqual(session.send({ type: "policy_changed", ...terms, expires: 501, pairs: 2 }), [
+    { type: "tell_half", pair: "c2", half: "h1", demand: 1 },
+  ]);
+});
+
+test("a session whose bytes are used up ends like one that was ended, and is remembered", () => {
+  const session = opened("h1");
+  session.send(came("c1"));
+  session.send({ type: "told", pair: "c1" });
+  assert.deepEqual(session.send({ type: "spent" }), [
+    { type: "remember_ended" },
+    { type: "close_port", port: 20_000 },
+    { type: "cut_pair", pair: "c1", outcome: "budget_used" },
+  ]);
+  assert.deepEqual(session.send({ type: "spent" }), []);
 });
 
 test("a drained relay takes nothing new, but finishes what lives", () => {
@@ -197,7 +225,7 @@ test("a drained relay takes nothing new, but finishes what lives", () => {
     { type: "close_port", port: 20_000 },
   ]);
   assert.deepEqual(session.send({ type: "told", pair: "c1" }), [{ type: "join", pair: "c1", half: "h2" }]);
-  assert.deepEqual(session.send({ type: "cut" }), [{ type: "cut_pair", pair: "c1" }]);
+  assert.deepEqual(session.send({ type: "cut" }), [{ type: "cut_pair", pair: "c1", outcome: "cut" }]);
 });
 
 test("a session that nobody uses keeps its port for a while, then lets go of it", () => {
@@ -391,6 +419,7 @@ function arrived(
     type: "half_arrived",
     half,
     epoch: 1,
+    revision: 1,
     expires: 1_000,
     port: 20_000,
     once: false,
