@@ -70,7 +70,7 @@ export function createInvitationObject(
     const admitted = await session.admit(null);
     if (!admitted.ok || !readOpen()) return noInvitation;
     const times = (before?.times ?? 0) + 1;
-    const used = { machine, times, by: { ...who, ip, at: now() }, present: false };
+    const used = { machine, times, by: { ...who, ip, at: now() }, present: before?.present ?? false };
     use.write(used);
     tell({ type: "joined", by: used.by, times });
     return admitted;

@@ -4,9 +4,9 @@ import {
   ClaimAnswer,
   CreateInvitation,
   CreatedInvitation,
+  InvitationDetails,
   readCode,
 } from "../protocol/invitations.ts";
-import type { InvitationDetails } from "../protocol/invitations.ts";
 import { check, parseJson, readText } from "./body.ts";
 import { lookUp } from "./guesses.ts";
 import { noInvitation } from "./invitation-object.ts";
@@ -77,7 +77,7 @@ export function invitationRoutes(services: Services): Route[] {
       path: "/j/:code",
       access: "public",
       summary: "The invitation: a page for browsers, JSON for rdv join, a shell script for everybody else.",
-      answers: { 200: null },
+      answers: { 200: InvitationDetails },
       handle: async (call) => {
         const format = wantedFormat(call.request);
         return await withInvitation(call, format, (found) => show(call.request, format, found));

@@ -1,5 +1,6 @@
 import { invitationRoutes } from "./invitation-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
+import { metricsRoutes } from "./metrics-routes.ts";
 import { relayRoutes } from "./relay-routes.ts";
 import type { Route } from "./route.ts";
 import type { Services } from "./services.ts";
@@ -14,5 +15,6 @@ export function controlRoutes(services: Services): Route[] {
     ...keyRoutes(services),
     ...relayRoutes(services),
     ...invitationRoutes(services),
+    ...metricsRoutes(services),
   ];
 }

@@ -5,6 +5,7 @@ import { describeAccess } from "./contract/access.ts";
 import { describeAgents } from "./contract/agents.ts";
 import { describeApiDocument } from "./contract/api-document.ts";
 import { describeHttp } from "./contract/http.ts";
+import { describeInvitations } from "./contract/invitations.ts";
 import { describeKeys } from "./contract/keys.ts";
 import { describePolicies } from "./contract/policies.ts";
 import { describePorts } from "./contract/ports.ts";
@@ -40,6 +41,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describePorts,
       describeAgents,
       describeSessions,
+      describeInvitations,
     ])
       describePart(rig);
   });

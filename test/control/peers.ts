@@ -76,7 +76,8 @@ export async function refusedUpgrade(url: string, token?: string): Promise<{ sta
   };
 }
 
-async function connectPeer<T>(schema: z.ZodType<T>, url: string, token: string): Promise<Peer<T>> {
+/** Connects to any WebSocket of the control plane. */
+export async function connectPeer<T>(schema: z.ZodType<T>, url: string, token: string): Promise<Peer<T>> {
   const ws = new WebSocket(url.replace("http", "ws"), { headers: { authorization: `Bearer ${token}` } });
   const arrived: T[] = [];
   const waiting: PromiseWithResolvers<T>[] = [];
