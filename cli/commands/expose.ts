@@ -74,9 +74,12 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
   const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
   await using pump = await openPump(rawOptions, output.log);
+  const startedAt = Date.now();
   const outcome = await runExposure({ api, target, options, pump, output, signal: runtime.signal });
   if (outcome === "replaced")
     throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
-  if (outcome === "ended")
+  // The control plane's clock ends the session; a second covers the moment between the two clocks' starts.
+  const lived = options.ttl !== undefined && Date.now() - startedAt >= (options.ttl - 1) * 1_000;
+  if (outcome === "ended" && !lived)
     throw new RdvError("ended", "the session has ended; run the command again for a new one");
 }
