@@ -7,6 +7,7 @@ import type { CreateSession } from "../protocol/api.ts";
 import type { createApi } from "../protocol/client.ts";
 import { nextLine, splitAddress } from "./next-line.ts";
 import type { Output } from "./output.ts";
+import { pairNote } from "./pair-note.ts";
 
 /** What the user asked of one exposure. */
 export interface ExposureOptions {
@@ -87,23 +88,5 @@ function report(event: ExposureEvent, target: Target, output: Output): void {
     return;
   }
   output.event({ event: type, ...fields });
-  const note = humanNote(event);
-  if (note !== undefined) output.note(note);
-}
-
-function humanNote(event: ExposureEvent): string | undefined {
-  switch (event.type) {
-    case "paired":
-      return `${event.client} connected`;
-    case "closed":
-      return `${event.client} left: ${event.bytesIn} bytes in, ${event.bytesOut} bytes out, ${event.outcome}`;
-    case "waiting":
-      return `waiting: ${event.reason}`;
-    case "back":
-      return "back again";
-    case "ready":
-    case "replaced":
-    case "ended":
-      return undefined;
-  }
+  if (type !== "replaced" && type !== "ended") output.note(pairNote(event));
 }

@@ -1,6 +1,8 @@
 import type { Socket } from "node:net";
+import type { Log } from "../../net/log.ts";
 import type { Joined, Leg, Pump, PumpOutcome } from "../../net/pump.ts";
 import { hostPort } from "../../protocol/api.ts";
+import type { BridgeAddress } from "./address.ts";
 
 /** What a bridge tells; `a` and `b` are the peers' addresses, in the order of the command line. */
 export type BridgeEvent =
@@ -14,6 +16,19 @@ export type BridgeEvent =
       readonly bToA: number;
       readonly outcome: PumpOutcome;
     };
+
+/** What every form of bridge is made from. */
+export interface BridgeDeps {
+  /** First and second address of the command line; those that are dialled are the only ones that ever are. */
+  readonly a: BridgeAddress;
+  readonly b: BridgeAddress;
+  /** One pair, then done; a failure to dial is then an error at once. */
+  readonly once: boolean;
+  readonly pump: Pump;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BridgeEvent) => void;
+}
 
 /** The pairs of one bridge. */
 export interface BridgePairs {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createBackoff } from "../../net/backoff.ts";
 import { dialTcp } from "../../net/dial.ts";
 import type { Log } from "../../net/log.ts";
-import type { Joined, Leg, Pump } from "../../net/pump.ts";
+import type { Joined, Leg } from "../../net/pump.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { readEarly } from "../early.ts";
@@ -11,18 +11,9 @@ import { createTargetWatch } from "../target-watch.ts";
 import type { TargetWatch } from "../target-watch.ts";
 import type { BridgeAddress } from "./address.ts";
 import { createBridgePairs } from "./bridge-pairs.ts";
-import type { BridgeEvent } from "./bridge-pairs.ts";
+import type { BridgeDeps } from "./bridge-pairs.ts";
 
-export interface LinkDeps {
-  /** Both are dialled, and nothing else ever is. */
-  readonly a: BridgeAddress;
-  readonly b: BridgeAddress;
-  /** One pair, then done; a failure to dial is then an error at once. */
-  readonly once: boolean;
-  readonly pump: Pump;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: BridgeEvent) => void;
+interface LinkDeps extends BridgeDeps {
   /** In [0, 1). */
   readonly random?: () => number;
 }

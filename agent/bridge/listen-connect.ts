@@ -1,27 +1,12 @@
 import type { Socket } from "node:net";
 import { dialTcp } from "../../net/dial.ts";
 import { listenTcp } from "../../net/listen.ts";
-import type { Log } from "../../net/log.ts";
-import type { Pump } from "../../net/pump.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { readEarly } from "../early.ts";
 import { createTargetWatch } from "../target-watch.ts";
-import type { BridgeAddress } from "./address.ts";
 import { createBridgePairs } from "./bridge-pairs.ts";
-import type { BridgeEvent } from "./bridge-pairs.ts";
-
-export interface ForwarderDeps {
-  /** One of the two listens and the other is dialled. */
-  readonly a: BridgeAddress;
-  readonly b: BridgeAddress;
-  /** One client, then done; a failure to dial is then an error. */
-  readonly once: boolean;
-  readonly pump: Pump;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: BridgeEvent) => void;
-}
+import type { BridgeDeps } from "./bridge-pairs.ts";
 
 /** A port that is forwarded. */
 export interface Forwarder extends AsyncDisposable {
@@ -33,7 +18,7 @@ export interface Forwarder extends AsyncDisposable {
 }
 
 /** Joins each client that comes to the listening side with a connection to the other one. */
-export async function createForwarder(deps: ForwarderDeps): Promise<Forwarder> {
+export async function createForwarder(deps: BridgeDeps): Promise<Forwarder> {
   const { a, b, log } = deps;
   const [listen, connect] = a.type === "listen" ? [a, b] : [b, a];
   if (listen.type !== "listen" || connect.type !== "connect")

@@ -2,11 +2,9 @@ import { Command } from "commander";
 import * as z from "zod";
 import { parseBridgeAddress } from "../../agent/bridge/address.ts";
 import type { BridgeAddress } from "../../agent/bridge/address.ts";
-import type { BridgeEvent } from "../../agent/bridge/bridge-pairs.ts";
+import type { BridgeDeps, BridgeEvent } from "../../agent/bridge/bridge-pairs.ts";
 import { createForwarder } from "../../agent/bridge/listen-connect.ts";
 import { createLink } from "../../agent/bridge/connect-connect.ts";
-import type { Log } from "../../net/log.ts";
-import type { Pump } from "../../net/pump.ts";
 import { createRendezvous } from "../../relay-node/rendezvous.ts";
 import { commonFrom, withCommonOptions } from "../common-options.ts";
 import type { Output } from "../output.ts";
@@ -60,16 +58,6 @@ interface Running extends AsyncDisposable {
   readonly b: string;
   /** Resolves when `--once` has been served; rejects when it cannot be. */
   readonly done: Promise<unknown>;
-}
-
-interface BridgeDeps {
-  readonly a: BridgeAddress;
-  readonly b: BridgeAddress;
-  readonly once: boolean;
-  readonly pump: Pump;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: BridgeEvent) => void;
 }
 
 /** Starts the form of bridge that the two kinds of address ask for. */
