@@ -22,8 +22,11 @@ export type Flowed = (typeof flowed)[keyof typeof flowed];
 
 /** Moves the bytes of all directions of one worker. A direction has the number of the leg that it reads. */
 export interface Flow {
-  /** Moves what can be moved now, up to a fair share. Without `carryEnd` the end of the source is taken for a break. */
-  run(direction: number, carryEnd: boolean): Flowed;
+  /**
+   * Moves what can be moved now, up to a share of `bytes`. Without `carryEnd` the end of the source is taken for a
+   * break.
+   */
+  run(direction: number, bytes: number, carryEnd: boolean): Flowed;
   /** The leg may be read from; `atEnd` when its FIN or an error lies behind its last byte. */
   readable(leg: number, atEnd: boolean): void;
   writable(leg: number): void;
@@ -48,8 +51,6 @@ export interface FlowTuning {
   readonly spliceBytes: number;
   /** A splice that brought less than this sends the direction back to copying. */
   readonly smallBytes: number;
-  /** A direction's share of one turn. */
-  readonly turnBytes: number;
 }
 
 interface FlowDeps {
@@ -62,7 +63,7 @@ interface FlowDeps {
 /** The flow over the sockets of `table`. */
 export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
   const { sockets, moved } = table;
-  const { copyBytes, spliceBytes, smallBytes, turnBytes } = tuning;
+  const { copyBytes, spliceBytes, smallBytes } = tuning;
   const legs = sockets.length;
   const canRead = new Uint8Array(legs);
   const canWrite = new Uint8Array(legs);
@@ -95,9 +96,9 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
     drop,
   };
 
-  function run(direction: number, carryEnd: boolean): Flowed {
+  function run(direction: number, bytes: number, carryEnd: boolean): Flowed {
     const sink = direction ^ 1;
-    share = turnBytes;
+    share = bytes;
     lastError = 0;
     let verdict: Flowed = flowed.goesOn;
     while (verdict === flowed.goesOn) verdict = step(direction, sink, carryEnd);
@@ -133,7 +134,7 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
     if (at(pipeOf, direction) === 0) pipeOf[direction] = pool.borrow() + 1;
     const pipe = at(pipeOf, direction) - 1;
     if (pipe < 0) return copy(direction, sink);
-    const got = libc.splice(at(sockets, direction), pool.writeEnd(pipe), spliceBytes);
+    const got = libc.splice(at(sockets, direction), pool.writeEnd(pipe), Math.min(spliceBytes, share));
     if (got < 0) return readFailed(direction);
     if (got === 0) return readEnd(direction);
     share -= got;

@@ -3,6 +3,7 @@ import { limits } from "../../protocol/limits.ts";
 import { prepareDeparture } from "./handover.ts";
 import { type Libc, loadLibc } from "./libc.ts";
 import { startWorker, type WorkerClient } from "./worker-client.ts";
+import { probeSplice } from "./probe.ts";
 import type { PumpTuning } from "./worker-orders.ts";
 import type { Log } from "../log.ts";
 import type { Joined, JoinOptions, Leg } from "../pump.ts";
@@ -29,6 +30,7 @@ export async function createKernelPump({
   tuning,
 }: KernelDeps): Promise<KernelPump> {
   const libc = await loadLibc();
+  probeSplice(libc);
   const chosen = { ...defaultTuning, mostPipes: pipesPerWorker(libc, threads), ...tuning };
   const workers: WorkerClient[] = [];
   let crashes = 0;
@@ -48,11 +50,15 @@ export async function createKernelPump({
     const onDeath = (reason: Error, pairsCut: number): void => {
       crashes += 1;
       log.error("pump: a worker thread died", { worker: index, pairsCut, reason: reason.message });
-      if (!disposed && crashes <= mostCrashes) workers[index] = start(index);
+      setTimeout(() => restart(index), restartDelayMs(crashes)).unref();
     };
     const worker = startWorker({ libc, tuning: chosen, onDeath });
     worker.started.catch(() => {}); // after the first start a thread that does not come up is told by onDeath
     return worker;
+  }
+
+  function restart(index: number): void {
+    if (!disposed) workers[index] = start(index);
   }
 
   function tryJoin(a: Leg, b: Leg, options: JoinOptions = {}): Joined | undefined {
@@ -119,13 +125,14 @@ function defaultThreads(): number {
   return Math.min(availableParallelism(), 4);
 }
 
-/** A thread that dies this often in one process does not come back: something is broken, and the portable pump is there. */
-const mostCrashes = 100;
+/** The first time at once; a thread that dies again and again must not keep the machine busy with that. */
+function restartDelayMs(crashes: number): number {
+  return crashes === 1 ? 0 : Math.min(30_000, 100 * 2 ** Math.min(crashes, 10));
+}
 
 const defaultTuning = {
   copyBytes: 16 * 1024,
   spliceBytes: 1024 * 1024,
   smallBytes: 8 * 1024,
-  turnBytes: 1024 * 1024,
   pipeBytes: 1024 * 1024,
 };

@@ -10,6 +10,8 @@ export interface Libc {
   /** A second descriptor of the same open file, closed on exec. */
   duplicate(fd: number): number;
   pipe(into: Int32Array): number;
+  /** Two connected Unix stream sockets. */
+  socketPair(into: Int32Array): number;
   setPipeSize(fd: number, bytes: number): number;
   splice(from: number, to: number, bytes: number): number;
   recv(fd: number, into: Uint8Array, bytes: number): number;
@@ -40,6 +42,7 @@ export async function loadLibc(): Promise<Libc> {
   const close = bind("int close(int fd)");
   const fcntl = bind("int fcntl(int fd, int command, ...)");
   const pipe2 = bind("int pipe2(void *fds, int flags)");
+  const socketpair = bind("int socketpair(int domain, int type, int protocol, void *fds)");
   const splice = bind(
     "int splice(int from, int64_t fromOffset, int to, int64_t toOffset, size_t bytes, uint flags)",
   );
@@ -66,6 +69,7 @@ export async function loadLibc(): Promise<Libc> {
     close: (fd) => close(fd),
     duplicate: (fd) => fcntl(fd, linux.F_DUPFD_CLOEXEC, "int", 3),
     pipe: (into) => pipe2(into, linux.O_NONBLOCK | linux.O_CLOEXEC),
+    socketPair: (into) => socketpair(linux.AF_UNIX, linux.SOCK_STREAM_NONBLOCK_CLOEXEC, 0, into),
     setPipeSize: (fd, bytes) => fcntl(fd, linux.F_SETPIPE_SZ, "int", bytes),
     splice: (from, to, bytes) => splice(from, 0, to, 0, bytes, spliceFlags),
     recv: (fd, into, bytes) => recv(fd, into, bytes, linux.MSG_DONTWAIT),

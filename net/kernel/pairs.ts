@@ -92,6 +92,11 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
     if ((events & linux.EPOLLERR) !== 0) onErrorEvent(leg);
   }
 
+  /** Few pairs move much at a time, which costs least; many move less, so that none waits long for its turn. */
+  function fairShare(): number {
+    return Math.max(leastShare, Math.floor(mostShare / (ready.size() + 1)));
+  }
+
   function turnUnlessQueued(direction: number): void {
     if (alive(direction >> 1) && flow.wantsTurn(direction) && !ready.has(direction)) turn(direction);
   }
@@ -99,7 +104,7 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
   function turn(direction: number): void {
     const slot = direction >> 1;
     if (!alive(slot)) return;
-    const verdict = flow.run(direction, true);
+    const verdict = flow.run(direction, fairShare(), true);
     if (verdict <= flowed.hasMore)
       mute(direction, verdict === flowed.waits && flow.queued(direction) > 0 ? 1 : 0);
     switch (verdict) {
@@ -134,7 +139,7 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
     let verdict: Flowed = flowed.hasMore;
     if (flow.ended(leg)) verdict = flowed.ended;
     for (let turns = 0; verdict === flowed.hasMore && turns < lastTurns; turns += 1)
-      verdict = flow.run(leg, false);
+      verdict = flow.run(leg, fairShare(), false);
     abort(leg >> 1, timedOut ? "stalled" : (leg & 1) === 0 ? "reset_by_a" : "reset_by_b");
   }
 
@@ -161,6 +166,10 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
 
 const allEvents = linux.EPOLLIN | linux.EPOLLOUT | linux.EPOLLRDHUP | linux.EPOLLET;
 const endEvents = linux.EPOLLRDHUP | linux.EPOLLHUP | linux.EPOLLERR;
+
+/** Bytes that a direction moves in one turn. */
+const mostShare = 1024 * 1024;
+const leastShare = 128 * 1024;
 
 /** TCP_USER_TIMEOUT is never shorter than this: on a bad line a retransmission may take seconds. */
 const leastUserTimeoutMs = 30_000;

@@ -117,13 +117,16 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
 
   function joined(slot: number, done: Promise<PumpReport>, resolve: (report: PumpReport) => void): Joined {
     let final: PumpCounts | undefined;
+    let cutOrdered = false; // one command a pair, so that the ring cannot run over
     void done.then(({ aToB, bToA }) => (final = { aToB, bToA }));
     const lives = (): boolean => living.get(slot) === resolve; // a slot is used again, a resolver is not
     return {
       done,
       counts: () => final ?? counts(slot),
       cut() {
-        if (lives()) order(command.cut, slot);
+        if (cutOrdered || !lives()) return;
+        cutOrdered = true;
+        order(command.cut, slot);
       },
     };
   }
