@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { askAtTerminal } from "./ask.ts";
 import { createInterrupts } from "./interrupts.ts";
+import { readSecret } from "./read-secret.ts";
 import { runCli } from "./run.ts";
 
 /** A command that ended but left something open must not hang the shell. */
@@ -16,6 +17,13 @@ process.exitCode = await runCli(process.argv.slice(2), {
   signal: interrupts.signal,
   isTerminal: process.stdout.isTTY,
   ask: async (question) => await askAtTerminal(question, interrupts.signal),
+  readSecret: async (question) =>
+    await readSecret(question, {
+      input: process.stdin,
+      say: (text) => void process.stderr.write(text),
+      signal: interrupts.signal,
+      interrupt: () => void process.kill(process.pid, "SIGINT"),
+    }),
 });
 if (process.connected) process.disconnect();
 setTimeout(() => process.exit(), exitGraceMs).unref();

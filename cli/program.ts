@@ -4,6 +4,8 @@ import { bridgeCommand } from "./commands/bridge.ts";
 import { exposeCommand } from "./commands/expose.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { joinCommand } from "./commands/join.ts";
+import { keysCommand } from "./commands/keys.ts";
+import { loginCommand } from "./commands/login.ts";
 import { relayCommand } from "./commands/relay.ts";
 import { relaysCommand } from "./commands/relays.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
@@ -39,6 +41,8 @@ export function createProgram(runtime: Runtime): Command {
     relayCommand,
     relaysCommand,
     sessionsCommand,
+    keysCommand,
+    loginCommand,
   ])
     program.addCommand(configureAll(command(runtime), runtime));
   return program;

@@ -9,6 +9,8 @@ export interface Runtime {
   readonly isTerminal: boolean;
   /** Asks whoever sits at the terminal; undefined when there is none, or nothing is answered before Ctrl-C. */
   readonly ask: (question: string) => Promise<string | undefined>;
+  /** Reads a line without showing it: typed at the terminal, or the first one of what is piped in. */
+  readonly readSecret: (question: string) => Promise<string | undefined>;
   /** The exit code of a command that ends well, when that is another program's. */
   readonly exitWith: (code: number) => void;
 }

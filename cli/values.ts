@@ -58,6 +58,27 @@ export function collectCidr(text: string, previous: readonly string[] | undefine
   return [...(previous ?? []), text];
 }
 
+/** Collects a repeatable `--allow` of address ranges, of which `all` stands for every address. */
+export function collectAllowed(text: string, previous: readonly string[] | undefined): string[] {
+  return text === "all" ? [...(previous ?? [])] : collectCidr(text, previous);
+}
+
+/** Parses a number of bytes such as `500000`, `200k`, `50M` or `2G` (powers of ten). */
+export function parseBytes(text: string): number {
+  const match = /^(\d{1,15})([kMG]?)$/.exec(text);
+  const bytes = Number(match?.[1]) * (unitBytes[match?.[2] ?? ""] ?? Number.NaN);
+  if (!(bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER))
+    throw new InvalidArgumentError("Write a number of bytes as 500000, 200k, 50M or 2G.");
+  return bytes;
+}
+
+const unitBytes: Readonly<Record<string, number>> = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
+
+/** Lets `none` stand for null beside what `parse` takes. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | null {
+  return (text) => (text === "none" ? null : parse(text));
+}
+
 /** Collects a repeatable option. */
 export function collect(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];

@@ -56,7 +56,7 @@ export async function authenticate(env: ControlEnv, { account, hash, isRoot }: P
 
 /** Throws `forbidden` when the caller's key does not open the route. */
 export function checkAccess(access: Access, { account, scopes }: Caller): void {
-  if (access === "public") return;
+  if (access === "public" || access === "any") return;
   const isAdmin = scopes.includes("admin");
   if ((access === "fleet" || access === "relays") && account !== adminAccount)
     throw new RdvError("forbidden", "Only the operator's account has relays");

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { AccountId, CreateKey, CreatedKey, KeyId, KeyList, PageQuery } from "../protocol/api.ts";
+import { AccountId, CreateKey, CreatedKey, KeyId, KeyList, PageQuery, WhoAmI } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { adminAccount } from "./auth.ts";
 import type { Caller } from "./auth.ts";
@@ -15,6 +15,15 @@ const KeysQuery = PageQuery.extend({ account: AccountId.optional() });
 /** Make, list and revoke an account's keys. The operator may name another account, nobody else. */
 export function keyRoutes({ env }: Services): Route[] {
   return [
+    defineRoute({
+      method: "GET",
+      path: "/v1/whoami",
+      access: "any",
+      summary: "Says what the token is: its account, its key and its scopes.",
+      answers: { 200: WhoAmI },
+      handle: async ({ caller: { account, key, scopes } }) =>
+        Response.json({ account, key, scopes: [...scopes] } satisfies WhoAmI),
+    }),
     defineRoute({
       method: "POST",
       path: "/v1/keys",

@@ -12,6 +12,7 @@ import {
   Session,
   SessionList,
   UpdateSession,
+  WhoAmI,
 } from "../protocol/api.ts";
 import { Problem } from "../protocol/errors.ts";
 import { version } from "../protocol/version.ts";
@@ -32,10 +33,12 @@ const named = {
   Session,
   SessionList,
   UpdateSession,
+  WhoAmI,
 };
 
 const accessText: Readonly<Record<Access, string>> = {
   public: "Needs no key.",
+  any: "Needs a key, whatever its scopes.",
   sessions: "Needs a key with the scope `sessions` or `admin`; what belongs to other accounts is not found.",
   relays: "Needs a key of the operator's account with the scope `relays` or `admin`.",
   admin: "Needs a key with the scope `admin`.",

@@ -3,10 +3,10 @@ import type { Caller } from "./auth.ts";
 import { readJson, readQuery } from "./body.ts";
 
 /**
- * Who may use a route. `sessions` and `admin`: a key of any account with that scope, for that account's own things.
+ * Who may use a route. `any`: every key. `sessions` and `admin`: a key of any account with that scope, for that account's own things.
  * `relays` and `fleet`: a key of the operator's account with the scope `relays` or `admin`, or with `admin` alone.
  */
-export type Access = "public" | "sessions" | "relays" | "admin" | "fleet";
+export type Access = "public" | "any" | "sessions" | "relays" | "admin" | "fleet";
 
 /** What a route answers by status; null is an answer without body. */
 type Answers = Readonly<Partial<Record<101 | 200 | 201 | 204, z.ZodType | null>>>;

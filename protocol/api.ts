@@ -203,6 +203,15 @@ export type RelayList = z.infer<typeof RelayList>;
 export const Scope = z.enum(["sessions", "relays", "admin"]);
 export type Scope = z.infer<typeof Scope>;
 
+/** Answer of `GET /v1/whoami`: what the token of the request is. */
+export const WhoAmI = z.object({
+  account: AccountId,
+  /** Id of the key; `root` is the operator's own, which the control plane's configuration names. */
+  key: z.string(),
+  scopes: z.array(Scope),
+});
+export type WhoAmI = z.infer<typeof WhoAmI>;
+
 /** Body of `POST /v1/keys`. */
 export const CreateKey = z.strictObject({
   /** For the list alone. */

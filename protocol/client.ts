@@ -1,6 +1,15 @@
 import * as z from "zod";
 import type { CreateKey, CreateSession, Key, Relay, UpdateSession } from "./api.ts";
-import { CreatedKey, KeyList, RelayCandidates, RelayDrain, RelayList, Session, SessionList } from "./api.ts";
+import {
+  CreatedKey,
+  KeyList,
+  RelayCandidates,
+  RelayDrain,
+  RelayList,
+  Session,
+  SessionList,
+  WhoAmI,
+} from "./api.ts";
 import { createApiCall } from "./api-call.ts";
 import type { ApiDeps } from "./api-call.ts";
 import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
@@ -21,6 +30,8 @@ export interface Api {
   /** Ends a session; `not_found` when there is none. */
   endSession(idOrName: string): Promise<void>;
   listRelays(): Promise<Relay[]>;
+  /** Account, key and scopes of the token. */
+  whoAmI(): Promise<WhoAmI>;
   /** Makes a key; its token is shown this once. */
   createKey(request: CreateKey): Promise<CreatedKey>;
   /** Keys of the token's account; the operator may name another one. */
@@ -71,6 +82,7 @@ export function createApi(deps: ApiDeps): Api {
         const { relays, next } = await call("GET", `/v1/relays?${query}`, RelayList);
         return { entries: relays, next };
       }),
+    whoAmI: async () => await call("GET", "/v1/whoami", WhoAmI),
     createKey: async (request) => await call("POST", "/v1/keys", CreatedKey, request),
     listKeys: async (account) =>
       await allPages(async (query) => {

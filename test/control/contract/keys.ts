@@ -21,6 +21,12 @@ export function describeKeys(rig: Rig): void {
       const listed = (await rig.api().listKeys()).find(({ id }) => id === made.id);
       assert.deepEqual(listed, shown);
       await rig.apiOf(token).listSessions();
+      assert.deepEqual(await rig.apiOf(token).whoAmI(), {
+        account: "a_admin",
+        key: made.id,
+        scopes: ["sessions"],
+      });
+      assert.deepEqual(await rig.api().whoAmI(), { account: "a_admin", key: "root", scopes: ["admin"] });
       await refuses(rig.apiOf(token).listKeys(), "forbidden");
       await refuses(rig.apiOf(token).listRelays(), "forbidden");
       await rig.api().revokeKey(made.id);
