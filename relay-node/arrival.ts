@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { hostPort } from "../protocol/api.ts";
 import { plainAddress } from "./addresses.ts";
@@ -21,9 +21,9 @@ export interface Arrival {
 /** A connection on the shared port whose ticket was found good, or one on a session's port. */
 export type Connection = Pick<Arrival, "socket" | "head" | "wantsContinue">;
 
-/** Gives a connection its id. */
-export function arrivalOf(connection: Connection, http: boolean): Arrival {
-  return { ...connection, http, id: randomBytes(6).toString("hex"), address: addressOf(connection.socket) };
+/** Gives a connection its id: 48 random bits of a UUID, for which Node draws its random bytes many at a time. */
+export function arrivalOf({ socket, head, wantsContinue }: Connection, http: boolean): Arrival {
+  return { id: randomUUID().slice(-12), socket, address: addressOf(socket), head, http, wantsContinue };
 }
 
 /** The peer as `ip:port`; a peer that has gone already has no address any more. */

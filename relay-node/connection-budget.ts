@@ -12,31 +12,36 @@ export interface ConnectionBudget {
 
 /** Makes a budget of `max` connections over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
-  const counted = new Set<Socket>();
+  let inUse = 0;
   let dropped = 0;
   return {
     get inUse() {
-      return counted.size;
+      return inUse;
     },
     get dropped() {
       return dropped;
     },
     admit(socket) {
-      if (counted.size >= max) {
+      if (inUse >= max) {
         dropped += 1;
         return false;
       }
-      counted.add(socket);
-      socket.once("close", onClose);
+      inUse += 1;
+      socket.once("close", release);
       return true;
     },
     handOver(socket) {
-      socket.off("close", onClose);
-      return () => void counted.delete(socket);
+      // A socket that was lost before is told of by its own "close".
+      if (socket.closed) return ignore;
+      socket.off("close", release);
+      return release;
     },
   };
 
-  function onClose(this: Socket): void {
-    counted.delete(this);
+  /** Keeps no socket: the pump's pairs would hold the memory of socket objects that Node has closed. */
+  function release(): void {
+    inUse -= 1;
   }
 }
+
+function ignore(): void {}

@@ -30,83 +30,97 @@ export interface LivePairs {
   readonly bytes: number;
 }
 
-interface Pair {
+/** A half that was told of its client. */
+interface Told {
   readonly half: Arrival;
   readonly leg: Leg;
-  joined?: Joined;
-  cut?: "cut" | "budget_used";
+  cut?: CutOutcome;
 }
+
+/** A pair in the pump. It may be idle for days: nothing here may hold an arrival or a socket object. */
+interface Living {
+  readonly joined: Joined;
+  cut?: CutOutcome;
+}
+
+type CutOutcome = Parameters<LivePairs["cut"]>[1];
 
 /** Makes the table of a session's pairs. */
 export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LivePairs {
-  const pairs = new Map<string, Pair>();
+  const told = new Map<string, Told>();
+  const living = new Map<string, Living>();
   let finishedBytes = 0;
 
-  /** From here on the pair counts; the result ends it. */
-  function begin(pair: Pair, client: Socket): (outcome: PairOutcome) => void {
-    const ended = metrics.paired(() => pair.joined?.counts() ?? { aToB: 0, bToA: 0 });
-    const releases = [budget.handOver(client), budget.handOver(pair.half.socket)];
-    return (outcome) => {
-      ended(outcome);
-      for (const release of releases) release();
-    };
+  function begin(id: string, client: Leg, half: Leg): Promise<void> {
+    const releases = [budget.handOver(client.socket), budget.handOver(half.socket)];
+    const pair = { joined: pump.join(client, half) };
+    told.delete(id);
+    living.set(id, pair);
+    metrics.paired(pair.joined);
+    return follow(id, pair, releases);
   }
 
-  async function run(id: string, pair: Pair, { arrival, watch }: Waiting): Promise<PairOutcome> {
-    const leg = watch.take();
-    const { http, address, socket } = arrival;
-    const told = !http || (await writeAll(socket, formatPaired({ pair: id, client: address, demand: 0 })));
-    if (told && pair.cut === undefined) {
-      pair.joined = pump.join(leg, pair.leg);
-      const { outcome } = await pair.joined.done;
-      return outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome);
-    }
-    resetBoth(pair.half.socket, socket);
-    return told ? (pair.cut ?? "cut") : "reset_by_client";
+  async function follow(id: string, pair: Living, releases: readonly (() => void)[]): Promise<void> {
+    const { outcome, aToB, bToA } = await pair.joined.done;
+    metrics.pairEnded(pair.joined, outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome));
+    for (const release of releases) release();
+    finishedBytes += aToB + bToA;
+    living.delete(id);
+  }
+
+  /** Ends a pair that the pump never had. */
+  function giveUp(id: string, client: Socket | undefined, outcome: PairOutcome): void {
+    told.get(id)?.half.socket.resetAndDestroy();
+    client?.resetAndDestroy();
+    told.delete(id);
+    const pair = { counts: () => ({ aToB: 0, bToA: 0 }) };
+    metrics.paired(pair);
+    metrics.pairEnded(pair, outcome);
   }
 
   return {
     async tell(id, half, client, demand) {
-      pairs.set(id, { half: half.arrival, leg: half.watch.take() });
+      told.set(id, { half: half.arrival, leg: half.watch.take() });
       return await writeAll(half.arrival.socket, formatPaired({ pair: id, client: client.address, demand }));
     },
-    async join(id, client) {
-      const pair = pairs.get(id);
+    join(id, { arrival: { http, socket, address }, watch }) {
+      const pair = told.get(id);
       if (!pair) throw new Error(`no half was told of client ${id}`);
-      const end = begin(pair, client.arrival.socket);
-      end(await run(id, pair, client));
-      finishedBytes += bytesOf(pair);
-      pairs.delete(id);
+      const leg = watch.take();
+      if (!http) return begin(id, leg, pair.leg);
+      // Not awaited: a suspended function would keep both socket objects for as long as the pair lives.
+      return writeAll(socket, formatPaired({ pair: id, client: address, demand: 0 })).then((sent) =>
+        sent && pair.cut === undefined
+          ? begin(id, leg, pair.leg)
+          : giveUp(id, socket, sent ? (pair.cut ?? "cut") : "reset_by_client"),
+      );
     },
     untold(id) {
-      const pair = pairs.get(id);
-      pairs.delete(id);
-      return pair?.half;
+      const half = told.get(id)?.half;
+      told.delete(id);
+      return half;
     },
     drop(id, client, outcome) {
-      const pair = pairs.get(id);
-      pairs.delete(id);
       client?.watch.release();
-      resetBoth(pair?.half.socket, client?.arrival.socket);
-      metrics.paired(() => ({ aToB: 0, bToA: 0 }))(outcome);
+      giveUp(id, client?.arrival.socket, outcome);
     },
     cut(id, outcome) {
-      const pair = pairs.get(id);
+      const pair = told.get(id) ?? living.get(id);
       if (pair) pair.cut ??= outcome;
-      pair?.joined?.cut();
+      living.get(id)?.joined.cut();
     },
     get count() {
-      return pairs.size;
+      return told.size + living.size;
     },
     get bytes() {
-      return [...pairs.values()].reduce((sum, pair) => sum + bytesOf(pair), finishedBytes);
+      let bytes = finishedBytes;
+      for (const { joined } of living.values()) {
+        const { aToB, bToA } = joined.counts();
+        bytes += aToB + bToA;
+      }
+      return bytes;
     },
   };
-}
-
-function bytesOf({ joined }: Pair): number {
-  const { aToB, bToA } = joined?.counts() ?? { aToB: 0, bToA: 0 };
-  return aToB + bToA;
 }
 
 /** Writes and waits until the kernel has it all; false when the connection was lost before. */
@@ -120,9 +134,4 @@ async function writeAll(socket: Socket, text: string): Promise<boolean> {
 function toPairOutcome(outcome: PumpOutcome): PairOutcome {
   if (outcome === "reset_by_a") return "reset_by_client";
   return outcome === "reset_by_b" ? "reset_by_agent" : outcome;
-}
-
-function resetBoth(half: Socket | undefined, client: Socket | undefined): void {
-  half?.resetAndDestroy();
-  client?.resetAndDestroy();
 }

@@ -39,9 +39,16 @@ export interface MetricsRecorder {
   accepted(port: "shared" | "session"): void;
   refused(code: ErrorCode): void;
   unpaired(side: Side, outcome: HalfOutcome): void;
-  /** The pair lives; the result ends it. */
-  paired(counts: () => PumpCounts): (outcome: PairOutcome) => void;
+  /** The pair lives … */
+  paired(pair: Counted): void;
+  /** … until it has ended. */
+  pairEnded(pair: Counted, outcome: PairOutcome): void;
   counters(): RelayCounters;
+}
+
+/** A pair whose bytes are counted. */
+interface Counted {
+  counts(): PumpCounts;
 }
 
 export function createMetricsRecorder(): MetricsRecorder {
@@ -49,7 +56,7 @@ export function createMetricsRecorder(): MetricsRecorder {
   const pairEnds = new Map<PairOutcome, number>();
   const unpairedEnds = new Map<`${Side} ${HalfOutcome}`, number>();
   const refused = new Map<ErrorCode, number>();
-  const living = new Set<() => PumpCounts>();
+  const living = new Set<Counted>();
   let finished: PumpCounts = { aToB: 0, bToA: 0 };
   let pairsTotal = 0;
   return {
@@ -58,14 +65,14 @@ export function createMetricsRecorder(): MetricsRecorder {
     },
     refused: (code) => count(refused, code),
     unpaired: (side, outcome) => count(unpairedEnds, `${side} ${outcome}`),
-    paired(counts) {
+    paired(pair) {
       pairsTotal += 1;
-      living.add(counts);
-      return (outcome) => {
-        if (!living.delete(counts)) return;
-        finished = sum(finished, counts());
-        count(pairEnds, outcome);
-      };
+      living.add(pair);
+    },
+    pairEnded(pair, outcome) {
+      if (!living.delete(pair)) return;
+      finished = sum(finished, pair.counts());
+      count(pairEnds, outcome);
     },
     counters: () => ({
       accepted,
@@ -73,7 +80,7 @@ export function createMetricsRecorder(): MetricsRecorder {
       pairEnds,
       unpairedEnds,
       refused,
-      bytes: [...living].reduce((total, counts) => sum(total, counts()), finished),
+      bytes: [...living].reduce((total, pair) => sum(total, pair.counts()), finished),
     }),
   };
 }

@@ -124,7 +124,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
         return half && room.endTaken("agent", half, "gone", "unreachable");
       }
       case "join":
-        return void join(effect.pair);
+        return join(effect.pair);
       case "drop_pair":
         return pairs.drop(effect.pair, room.take("client", effect.pair), effect.outcome);
       case "cut_pair":
@@ -166,11 +166,11 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     dispatch({ type: sent ? "told" : "untold", pair });
   }
 
-  async function join(pair: string): Promise<void> {
+  /** Not async: a suspended function would keep the client's socket object for as long as the pair lives. */
+  function join(pair: string): void {
     const client = room.take("client", pair);
     if (!client) throw new Error(`join of unknown client ${pair}`);
-    await pairs.join(pair, client);
-    dispatch({ type: "pair_closed", pair });
+    void pairs.join(pair, client).then(() => dispatch({ type: "pair_closed", pair }));
   }
 
   /** After the rules have seen it: theirs is the word on which ticket is the newest. */

@@ -85,7 +85,12 @@ export function createWaitingRoom(deps: WaitingRoomDeps): WaitingRoom {
     },
     accept(half) {
       const { arrival } = waiting.agent.get(half) ?? {};
-      if (arrival?.wantsContinue) arrival.socket.write(waitingAnswer);
+      if (!arrival?.wantsContinue) return;
+      const { socket } = arrival;
+      // A half that finds a client waiting gets its 101 in the same write.
+      socket.cork();
+      socket.write(waitingAnswer);
+      setImmediate(() => socket.uncork());
     },
     get: (side, id) => waiting[side].get(id),
     take,
