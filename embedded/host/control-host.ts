@@ -134,6 +134,8 @@ function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Respo
   const options: ServerOptions = {
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.requestMs,
+    // Node looks for slow requests every 30 s by default.
+    connectionsCheckingInterval: limits.handshakeMs / 10,
     keepAliveTimeout: limits.requestMs,
     noDelay: true,
     keepAlive: true,

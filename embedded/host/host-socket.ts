@@ -4,7 +4,8 @@ import { pingText, pongText } from "../../protocol/signals.ts";
 
 /** What an object's socket tells its object. */
 export interface SocketEvents {
-  readonly onMessage: (text: string) => void;
+  /** Resolves when the object is done with the message; never rejects. */
+  readonly onMessage: (text: string) => Promise<void>;
   /** Once, after the socket is closed or broken. */
   readonly onClosed: () => void;
 }
@@ -31,6 +32,9 @@ const closeMs = 1_000;
 /** Bytes that wait to be taken by the peer: room for all that a relay hears after a long absence. */
 const longestQueue = 4 * 1024 * 1024;
 
+/** Messages of one socket that its object deals with at once; above it the peer is not read, so TCP slows it down. */
+const mostUnderWay = 32;
+
 export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSocket {
   const gone = Promise.withResolvers<void>();
   const queue: ((connection: WebSocket) => void)[] = [];
@@ -39,10 +43,29 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
   let ended = false;
   let heard: number | null = null;
   let attachment: unknown = null;
+  /** Read from the connection in one piece with others, and waiting for its turn. */
+  const inbox: string[] = [];
+  let underWay = 0;
 
   const perform = (action: (connection: WebSocket) => void): void => {
     if (connection) action(connection);
     else queue.push(action);
+  };
+  const receive = (ws: WebSocket, text: string): void => {
+    inbox.push(text);
+    if (inbox.length + underWay > mostUnderWay) ws.pause();
+    work(ws);
+  };
+  const work = (ws: WebSocket): void => {
+    while (underWay < mostUnderWay && inbox.length > 0) {
+      underWay += 1;
+      void onMessage(inbox.shift() ?? "").then(() => {
+        underWay -= 1;
+        // Others have their turn first: what objects do is often done without leaving the event loop's present turn.
+        setImmediate(work, ws);
+      });
+    }
+    if (inbox.length === 0 && ws.isPaused) ws.resume();
   };
   const finish = (): void => {
     open = false;
@@ -79,7 +102,7 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
         if (!open) return;
         if (isBinary) return ws.close(1_003, "text messages only");
         const text = messageText(data);
-        if (text !== pingText) return onMessage(text);
+        if (text !== pingText) return receive(ws, text);
         heard = Date.now();
         sendBounded(ws, pongText);
       });

@@ -89,7 +89,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
           onMessage: (text) => deliver(name, socket, (module) => module.message?.(socket, text)),
           onClosed: () => {
             sockets.delete(socket);
-            deliver(name, socket, (module) => module.closed?.(socket));
+            void deliver(name, socket, (module) => module.closed?.(socket));
           },
         });
         sockets.add(socket);
@@ -102,12 +102,12 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
   }
 
   /** A socket's event has nobody who waits for it: a failure is logged and ends the connection. */
-  function deliver(
+  async function deliver(
     name: string,
     socket: HostSocket,
     task: (module: DurableModule<V>) => Promise<void> | undefined,
-  ): void {
-    perform(name, (module) => task(module)).catch((error: unknown) => {
+  ): Promise<void> {
+    await perform(name, (module) => task(module)).catch((error: unknown) => {
       log.error("control: an object failed on a socket's event", {
         object: `${className}/${name}`,
         error: describe(error),

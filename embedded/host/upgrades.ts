@@ -34,7 +34,7 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
   async function handle(incoming: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     const request = toRequest(incoming);
     if (!request)
-      return await refuse(connection, problemResponse("bad_request", "The request's target is not a path"));
+      return await refuse(connection, problemResponse("bad_request", "Not a request for a WebSocket"));
     const response = await fetch(request, { address: incoming.socket.remoteAddress });
     const socket = adopted.get(request);
     if (!socket) return await refuse(connection, response);
@@ -60,10 +60,10 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
   };
 }
 
-/** The request in the app's terms; undefined when its target is no path. */
+/** The request in the app's terms; undefined when its target is no path, or its method one that Request does not take. */
 function toRequest(incoming: IncomingMessage): Request | undefined {
   const url = URL.parse(incoming.url ?? "/", "http://control.invalid");
-  if (!url) return undefined;
+  if (!url || incoming.method === "TRACE") return undefined;
   const headers = new Headers();
   for (const [name, values] of Object.entries(incoming.headersDistinct))
     for (const value of values ?? []) headers.append(name, value);
