@@ -14,6 +14,8 @@ export interface Scene extends AsyncDisposable {
   /** Runs `rdv up`. */
   readonly server: Machine;
   readonly client: Machine;
+  /** Hides the client. */
+  readonly clientRouter: Router;
   /** Runs sshd; `rdv expose` is for the test to start. */
   readonly agent: Machine;
   /** The routers that hide the agent, the outermost first. */
@@ -36,7 +38,8 @@ export async function openScene(
   const routers = await hide(internet);
   const agent = await (routers.at(-1) ?? internet).host();
   const server = await internet.host();
-  const client = await (await internet.nat()).host();
+  const clientRouter = await internet.nat();
+  const client = await clientRouter.host();
   const sshd = held.use(await startSshd({ prefix: agent.prefix, host: "0.0.0.0" }));
   const upOptions = { prefix: server.prefix, stateDir: join(folder, "up") };
   const up = held.use(startRdv(["up", "--host", server.address], upOptions));
@@ -47,6 +50,7 @@ export async function openScene(
     network,
     server,
     client,
+    clientRouter,
     agent,
     routers,
     sshd,

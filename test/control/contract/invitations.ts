@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import type { CreatedInvitation, WatchSignal } from "../../../protocol/invitations.ts";
 import { WatchSignal as WatchSignalSchema, newCode } from "../../../protocol/invitations.ts";
-import type { JSONWebKeySet } from "jose";
 import { limits } from "../../../protocol/limits.ts";
 import { createTicketVerifier } from "../../../protocol/tickets.ts";
 import { adminToken } from "../control-under-test.ts";
@@ -76,7 +75,7 @@ export function describeInvitations(rig: Rig): void {
       await using relay = await rig.newRelay();
       const invited = await invite({ region: relay.region, ttlSeconds: limits.ticketSeconds * 2 });
       const answer = await rig.api().claimInvitation(invited.code, claim);
-      const jwks = (await rig.api().jwks()) as JSONWebKeySet; // jose's own type of the same document
+      const jwks = await rig.api().jwks();
       const ticket = await createTicketVerifier(jwks, relay.id, Date.now)(answer.ticket);
       const [place] = invited.session.placements;
       assert.deepEqual([answer.relay, answer.port], [place?.host, place?.sharedPort]);
@@ -104,7 +103,7 @@ export function describeInvitations(rig: Rig): void {
         "name_taken",
       );
       const again = await rig.api().claimInvitation(code, claim);
-      const jwks = (await rig.api().jwks()) as JSONWebKeySet; // as above
+      const jwks = await rig.api().jwks();
       const ticket = await createTicketVerifier(jwks, relay.id, Date.now)(again.ticket);
       assert.equal(ticket.epoch, 2, "the newest run of the machine rules");
       assert.equal((await codeRequest(code, "text/html")).status, 410);
