@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { loadSecrets } from "../../embedded/secrets.ts";
@@ -20,6 +21,8 @@ export interface FleetRelay {
   readonly region: string;
   readonly machine: Machine;
   id(): string;
+  /** What it logged since it was started last. */
+  stderr(): string;
   start(): Promise<void>;
   /** As a power cut would, but that the kernel closes its sockets. */
   killHard(): Promise<void>;
@@ -83,6 +86,8 @@ export interface Fleet extends AsyncDisposable {
 }
 
 const controlPort = 8_787;
+/** Fewer than `limits.sourceConnectsPerSecond`, or the relay turns the client away. */
+const probeEveryMs = 60;
 const place = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Builds the network and starts everything but the agents. */
@@ -124,7 +129,15 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
       id = String((await rdv.event("ready", { command: "relay" }))["id"]);
     };
     await start();
-    return { name, region, machine, id: () => id, start, killHard: async () => await rdv?.killHard() };
+    return {
+      name,
+      region,
+      machine,
+      id: () => id,
+      stderr: () => rdv?.process.output().stderr ?? "",
+      start,
+      killHard: async () => await rdv?.killHard(),
+    };
   };
   const relays = await Promise.all(["eu-1", "eu-2", "us-1"].map(openRelay));
   const find = (passes: (relay: FleetRelay) => boolean, what: string): FleetRelay => {
@@ -223,7 +236,10 @@ function createProber(running: Running): Prober {
     return await order((orders += 1), { host, port: Number(port), ms: 10_000, ...more });
   };
   return {
-    probe: async (address, ms = 10_000) => await connect(address, { ms }),
+    probe: async (address, ms = 10_000) => {
+      await delay(probeEveryMs);
+      return await connect(address, { ms });
+    },
     hold: async (address) => {
       const first = await connect(address, { hold: true });
       if (!first.ok) throw new Error(`no connection to hold: ${first.error ?? ""}`);
