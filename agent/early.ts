@@ -12,10 +12,10 @@ export interface Early {
 /**
  * Reads a peer's first bytes, up to `limits.earlyBytes`, beginning with those in `first`. A socket that is not read
  * would show neither FIN nor RST; beyond the limit the bytes stay in the kernel and the peer has to wait.
+ * `gone` is aborted when the peer is lost; a caller who has a reason of its own to give up brings its own.
  */
-export function readEarly(socket: Socket, first: Buffer): Early {
+export function readEarly(socket: Socket, first: Buffer, gone = new AbortController()): Early {
   const chunks = [first];
-  const gone = new AbortController();
   let bytes = first.length;
   let ended = false;
 

@@ -115,7 +115,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     once,
     random,
     onUp,
-    onPaired: (head, socket, early) => void serve(head, socket, early),
+    onPaired: (head, socket, early) => serve(head, socket, early),
     onDown: (relay, reason) => presence.away(relay, reason),
     onUnreachable: (relay) => void link.send({ type: "lost", relay }),
     onLeft: (relay) => presence.back(relay),
@@ -189,13 +189,14 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     presence.back(relay);
   }
 
-  async function serve(head: PairedHead, socket: Socket, early: Buffer): Promise<void> {
+  /** Not async: a suspended function would keep the client's socket object for as long as the pair lives. */
+  function serve(head: PairedHead, socket: Socket, early: Buffer): void {
     if (once) {
       taken = true;
       pools[Symbol.dispose]();
     }
-    await pairs.serve(link.session.id, head, socket, early);
-    if (once) end("once");
+    const served = pairs.serve(link.session.id, head, socket, early);
+    if (once) void served.then(() => end("once"));
   }
 
   function end(how: ExposureEnd, event?: ExposureEvent): void {

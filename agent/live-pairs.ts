@@ -4,6 +4,7 @@ import type { Pump } from "../net/pump.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import { servePair } from "./serve-pair.ts";
+import type { ServedPair } from "./serve-pair.ts";
 import type { TargetDial } from "./target-dial.ts";
 
 export type PairEvent =
@@ -37,36 +38,32 @@ export interface LivePairs {
 
 /** Keeps account of the pairs and tells how each began and ended. */
 export function createLivePairs({ onEvent, ...deps }: LivePairsDeps): LivePairs {
-  const cut = new AbortController();
-  const pairs = new Set<Promise<void>>();
-
-  async function run(
-    session: string,
-    { pair, client }: PairedHead,
-    socket: Socket,
-    early: Buffer,
-  ): Promise<void> {
-    onEvent({ type: "paired", session, pair, client });
-    const { outcome, bytesIn, bytesOut } = await servePair(socket, early, { ...deps, signal: cut.signal });
-    onEvent({ type: "closed", session, pair, client, bytesIn, bytesOut, outcome });
-  }
+  const pairs = new Map<ServedPair, Promise<void>>();
+  let cut = false;
 
   return {
-    async serve(session, head, socket, early) {
-      const pair = run(session, head, socket, early);
-      pairs.add(pair);
-      await pair;
-      pairs.delete(pair);
+    // Not async: a suspended function would keep the client's socket object for as long as the pair lives.
+    serve(session, { pair, client }, socket, early) {
+      onEvent({ type: "paired", session, pair, client });
+      const served = servePair(socket, early, deps);
+      if (cut) served.cut();
+      const over = served.end.then((end) => {
+        onEvent({ type: "closed", session, pair, client, ...end });
+        pairs.delete(served);
+      });
+      pairs.set(served, over);
+      return over;
     },
     async finish(ms) {
       const enough = new AbortController();
-      const all = Promise.all(pairs);
+      const all = Promise.all(pairs.values());
       if (ms === Infinity) await all;
       else if (pairs.size > 0 && ms > 0) {
         await Promise.race([all, delay(ms, undefined, { signal: enough.signal }).catch(() => {})]);
         enough.abort();
       }
-      cut.abort();
+      cut = true;
+      for (const served of pairs.keys()) served.cut();
       await all;
     },
     get size() {

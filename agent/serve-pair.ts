@@ -8,8 +8,6 @@ interface PairDeps {
   /** Opens a connection to the service. */
   readonly dial: TargetDial;
   readonly pump: Pump;
-  /** Cuts the pair. */
-  readonly signal: AbortSignal;
 }
 
 /** How a pair ended; `bytesIn` went from the client to the service. */
@@ -19,29 +17,52 @@ export interface PairEnd {
   readonly bytesOut: number;
 }
 
-/** Serves one client that has come: dials the target, only now, and joins the two. Never rejects for a peer's fault. */
-export async function servePair(client: Socket, first: Buffer, deps: PairDeps): Promise<PairEnd> {
-  const early = readEarly(client, first);
-  const service = await deps.dial(AbortSignal.any([deps.signal, early.gone]));
+/** A client that is being served. */
+export interface ServedPair {
+  /** Resolves when it is over; never rejects for a peer's fault. */
+  readonly end: Promise<PairEnd>;
+  /** Ends it now: the dial, or later the pair. */
+  cut(): void;
+}
+
+/** What there is to cut at present. */
+interface Life {
+  stage: { cut(): void };
+}
+
+/**
+ * Serves one client that has come: dials the target, only now, and joins the two. A pair may be idle for days, so
+ * nothing that lives as long holds a socket object: neither a closure nor a suspended function that has seen one.
+ */
+export function servePair(client: Socket, first: Buffer, deps: PairDeps): ServedPair {
+  const life: Life = { stage: { cut() {} } };
+  return { end: serve(client, first, deps, life), cut: () => life.stage.cut() };
+}
+
+async function serve(client: Socket, first: Buffer, { dial, pump }: PairDeps, life: Life): Promise<PairEnd> {
+  const stop = new AbortController();
+  let cut = false;
+  life.stage = {
+    cut() {
+      cut = true;
+      stop.abort();
+    },
+  };
+  const early = readEarly(client, first, stop);
+  const service = await dial(stop.signal);
   if (service === undefined) {
     client.resetAndDestroy();
-    return { outcome: whyNotServed(early.gone, deps.signal), bytesIn: 0, bytesOut: 0 };
+    const why = cut ? "cut" : "reset_by_client";
+    return { outcome: stop.signal.aborted ? why : "target_refused", bytesIn: 0, bytesOut: 0 };
   }
-  const joined = deps.pump.join(
+  const joined = pump.join(
     { socket: client, ...early.take() },
     { socket: service, early: Buffer.alloc(0), ended: false },
   );
-  const cut = (): void => joined.cut();
-  deps.signal.addEventListener("abort", cut, { once: true });
-  if (deps.signal.aborted) cut();
-  const report = await joined.done;
-  deps.signal.removeEventListener("abort", cut);
-  return pairEnd(report);
-}
-
-function whyNotServed(gone: AbortSignal, cut: AbortSignal): PairOutcome {
-  if (gone.aborted) return "reset_by_client";
-  return cut.aborted ? "cut" : "target_refused";
+  life.stage = joined;
+  if (cut) joined.cut();
+  // Returned and not awaited: the function is over, and its sockets with it.
+  return joined.done.then(pairEnd);
 }
 
 const outcomes: Readonly<Record<PumpOutcome, PairOutcome>> = {
