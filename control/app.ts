@@ -7,6 +7,7 @@ import { behindLocalProxy } from "./client-address.ts";
 import { problemAnswer, securityHeaders } from "./problems.ts";
 import { publicRoutes } from "./public-routes.ts";
 import { createRateLimits } from "./rate-limit.ts";
+import type { RequestKind } from "./rate-limit.ts";
 import type { Route } from "./route.ts";
 import { controlRoutes } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -65,7 +66,7 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
       if (error instanceof RdvError) rates.wasWrong(address);
       throw error;
     });
-    rates.mayAsk(presented, caller, route.method === "POST");
+    rates.mayAsk(presented, caller, kindOf(route));
     checkAccess(route.access, caller);
     return caller;
   }
@@ -81,6 +82,11 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
     const param = (name: string): string => c.req.param(name) ?? "";
     return await route.handle({ request: c.req.raw, param, caller, address });
   };
+}
+
+function kindOf(route: Route): RequestKind {
+  if (isSocket(route)) return "connect";
+  return route.method === "POST" ? "create" : "request";
 }
 
 function isSocket(route: Route): boolean {

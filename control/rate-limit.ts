@@ -13,6 +13,9 @@ interface Rate {
 /** Takes one token of a key's bucket; gives the milliseconds until there is one, 0 when it was taken. */
 type Bucket = (key: string) => number;
 
+/** What a request costs: something new, a WebSocket, or a look. */
+export type RequestKind = "create" | "connect" | "request";
+
 /** What one isolate (or process) remembers of how often it was asked. Nothing is shared between isolates. */
 export interface RateLimits {
   /** Before a token is looked up: throws `too_many` for an address that was wrong too often. */
@@ -20,13 +23,16 @@ export interface RateLimits {
   /** The token was wrong, which counts against its address. */
   wasWrong(address: string): void;
   /** After a token was found: throws `too_many` when its account asks too often. */
-  mayAsk(presented: Presented, caller: Caller, creates: boolean): void;
+  mayAsk(presented: Presented, caller: Caller, kind: RequestKind): void;
 }
 
 export function createRateLimits(now: () => number): RateLimits {
   const failures = createBuckets(limits.wrongTokenRate, now);
-  const creates = createBuckets(limits.createRate, now);
-  const requests = createBuckets(limits.requestRate, now);
+  const buckets = {
+    create: createBuckets(limits.createRate, now),
+    connect: createBuckets(limits.connectRate, now),
+    request: createBuckets(limits.requestRate, now),
+  };
   /** Tokens found lately: an address that others misuse stays open to those who are known. */
   const known = createRecent();
   return {
@@ -36,11 +42,11 @@ export function createRateLimits(now: () => number): RateLimits {
       if (waitMs > 0) throw tooMany("Too many wrong tokens came from your address", waitMs);
     },
     wasWrong: (address) => void failures.take(guessSource(address)),
-    mayAsk: ({ hash }, { account, scopes }, isCreate) => {
+    mayAsk: ({ hash }, { account, scopes }, kind) => {
       known.add(hash);
       // The operator protects others from each other, not the fleet from its operator.
       if (account === adminAccount && scopes.includes("admin")) return;
-      const waitMs = (isCreate ? creates : requests).take(account);
+      const waitMs = buckets[kind].take(account);
       if (waitMs > 0) throw tooMany("The account sends too many requests", waitMs);
     },
   };

@@ -20,7 +20,8 @@ export function createSessionStore(ctx: ObjectContext, now: () => number): Sessi
       return record?.ended ? undefined : record;
     },
     save: (record) => {
-      cell.write(record);
+      // Most alarms change nothing, and every write is paid for.
+      if (JSON.stringify(cell.read()) !== JSON.stringify(record)) cell.write(record);
       ctx.setAlarm(nextLook(record, now()));
       return record;
     },

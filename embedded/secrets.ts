@@ -27,7 +27,8 @@ export function loadSecrets(stateDir: string): Secrets {
   return secrets;
 }
 
-function createSecrets(): Secrets {
+/** New random secrets. */
+export function createSecrets(): Secrets {
   const { privateKey } = generateKeyPairSync("ed25519");
   return {
     signingKey: { ...privateKey.export({ format: "jwk" }), kid: randomUUID() },

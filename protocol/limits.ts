@@ -85,7 +85,9 @@ export const limits = {
   pageMax: 500,
   /** New sessions and keys of one account. */
   createRate: { perSecond: 20, burst: 100 },
-  /** Other requests of one account, connects of its agents included; an object answers about 1,000 a second. */
+  /** WebSockets of one account: after a deploy all its agents come back at once, 10,000 of them within 20 s. */
+  connectRate: { perSecond: 500, burst: 2_000 },
+  /** Other requests of one account; an object answers about 1,000 a second. */
   requestRate: { perSecond: 100, burst: 400 },
   /** Wrong tokens from one address (IPv6: /64): each one costs a look into an account. */
   wrongTokenRate: { perSecond: 1, burst: 100 },
