@@ -74,7 +74,7 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
   const queued = new Int32Array(legs);
   const pipeOf = new Int32Array(legs); // pipe number plus one: fresh memory means none, and stays untouched
   const leftovers = new Map<number, Uint8Array>(); // what a socket did not take of a small read; rare
-  const buffer = new Uint8Array(copyBytes);
+  const buffer = new Uint8Array(Math.max(copyBytes, withoutPipeBytes));
   let share = 0;
   let lastError = 0;
 
@@ -114,18 +114,18 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
     if (at(finRead, direction) === 1) return carryEnd ? end(direction, sink) : flowed.sourceBroken;
     if (at(canRead, direction) === 0 || at(canWrite, sink) === 0) return flowed.waits;
     if (share <= 0) return flowed.hasMore;
-    return at(bulk, direction) === 1 ? fillPipe(direction, sink) : copy(direction, sink);
+    return at(bulk, direction) === 1 ? fillPipe(direction, sink) : copy(direction, sink, copyBytes);
   }
 
   /** A short read has emptied the socket, so the call that would only say EAGAIN is saved: an edge tells of new bytes. */
-  function copy(direction: number, sink: number): Flowed {
+  function copy(direction: number, sink: number, most: number): Flowed {
     returnPipe(direction); // what is queued lies either in a pipe or in a leftover, and this call may leave a leftover
-    const got = libc.recv(at(sockets, direction), buffer, copyBytes);
+    const got = libc.recv(at(sockets, direction), buffer, most);
     if (got < 0) return readFailed(direction);
     if (got === 0) return readEnd(direction);
     share -= got;
-    if (got === copyBytes) bulk[direction] = 1;
-    else if (at(endSeen, direction) === 0) canRead[direction] = 0;
+    bulk[direction] = got >= copyBytes ? 1 : 0;
+    if (got < most && at(endSeen, direction) === 0) canRead[direction] = 0;
     return send(direction, sink, buffer, got);
   }
 
@@ -133,7 +133,7 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
   function fillPipe(direction: number, sink: number): Flowed {
     if (at(pipeOf, direction) === 0) pipeOf[direction] = pool.borrow() + 1;
     const pipe = at(pipeOf, direction) - 1;
-    if (pipe < 0) return copy(direction, sink);
+    if (pipe < 0) return copy(direction, sink, buffer.length);
     const got = libc.splice(at(sockets, direction), pool.writeEnd(pipe), Math.min(spliceBytes, share));
     if (got < 0) return readFailed(direction);
     if (got === 0) return readEnd(direction);
@@ -228,3 +228,6 @@ export function createFlow({ libc, table, pool, tuning }: FlowDeps): Flow {
     pool.giveBack(pipe);
   }
 }
+
+/** Read at once when bulk has to be copied because no pipe is to be had. */
+const withoutPipeBytes = 64 * 1024;

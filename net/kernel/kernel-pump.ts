@@ -134,5 +134,4 @@ const defaultTuning = {
   copyBytes: 16 * 1024,
   spliceBytes: 1024 * 1024,
   smallBytes: 8 * 1024,
-  pipeBytes: 1024 * 1024,
 };

@@ -29,7 +29,7 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
   const events = new Int32Array(layout.words * eventsPerTurn);
   const commands = openRing(table.commands);
   const endings = openRing(table.endings);
-  const pool = createPipePool({ libc, table, most: tuning.mostPipes, pipeBytes: tuning.pipeBytes });
+  const pool = createPipePool({ libc, table, most: tuning.mostPipes });
   const flow = createFlow({ libc, table, pool, tuning });
   const ready = createReadyQueue(table.sockets.length);
   const pairs = createPairs({ libc, table, flow, pool, ready, epoll, onEnded });
@@ -61,7 +61,10 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
     for (let left = ready.size(); left > 0; left -= 1) pairs.turn(ready.take());
     if (woken) obeyAll(); // after the events, so that none of them can be about an earlier pair of the same slot
     const time = now();
-    if (sweep.dueIn(time) === 0) sweep.run(time);
+    if (sweep.dueIn(time) === 0) {
+      sweep.run(time);
+      pool.trim();
+    }
     tellEndings();
     return running;
   }

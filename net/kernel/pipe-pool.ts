@@ -10,6 +10,8 @@ export interface PipePool {
   adopt(readEnd: number, writeEnd: number): number;
   /** Takes back a pipe that is empty. */
   giveBack(pipe: number): void;
+  /** Closes idle pipes that a burst left behind. */
+  trim(): void;
   /** Closes a pipe that may still hold somebody's bytes. */
   discard(pipe: number): void;
   readEnd(pipe: number): number;
@@ -22,12 +24,10 @@ interface PoolDeps {
   readonly table: SharedTable;
   /** Pipes opened at most; each is two descriptors that pairs cannot have. */
   readonly most: number;
-  /** Capacity asked of the kernel; an unprivileged user may get less, which is slower and still right. */
-  readonly pipeBytes: number;
 }
 
 /** An empty pool. */
-export function createPipePool({ libc, table, most, pipeBytes }: PoolDeps): PipePool {
+export function createPipePool({ libc, table, most }: PoolDeps): PipePool {
   const { pipeReadEnds: readEnds, pipeWriteEnds: writeEnds, control } = table;
   const idle: number[] = [];
   const freeNumbers: number[] = [];
@@ -42,6 +42,9 @@ export function createPipePool({ libc, table, most, pipeBytes }: PoolDeps): Pipe
       if (open > most) discard(pipe);
       else idle.push(pipe);
     },
+    trim() {
+      while (idle.length > keptIdle) discard(idle.shift() ?? -1);
+    },
     discard,
     readEnd: (pipe) => at(readEnds, pipe),
     writeEnd: (pipe) => at(writeEnds, pipe),
@@ -52,8 +55,11 @@ export function createPipePool({ libc, table, most, pipeBytes }: PoolDeps): Pipe
 
   function create(): number {
     if (libc.pipe(ends) !== 0) return -1;
-    libc.setPipeSize(at(ends, 1), pipeBytes);
-    return adopt(at(ends, 0), at(ends, 1));
+    const granted = libc.setPipeSize(at(ends, 1), open < keptIdle ? largeBytes : usualBytes);
+    const pipe = adopt(at(ends, 0), at(ends, 1));
+    if (granted >= usualBytes) return pipe;
+    discard(pipe); // a user over their share gets pipes of two pages, and copying costs less than those
+    return -1;
   }
 
   function adopt(readEnd: number, writeEnd: number): number {
@@ -76,3 +82,13 @@ export function createPipePool({ libc, table, most, pipeBytes }: PoolDeps): Pipe
     open -= 1;
   }
 }
+
+/** Pipes that a worker keeps when they are idle; as many are large, which costs least CPU. */
+const keptIdle = 8;
+
+/**
+ * The largest pipe that Linux gives everybody, and a size of which many fit into an unprivileged user's share of
+ * 64 MiB (pipe(7), pipe-max-size and pipe-user-pages-soft).
+ */
+const largeBytes = 1024 * 1024;
+const usualBytes = 256 * 1024;

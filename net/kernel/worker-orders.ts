@@ -10,8 +10,6 @@ export interface WorkerOrders {
 }
 
 export interface PumpTuning extends FlowTuning {
-  /** Capacity of a pipe, in bytes. */
-  readonly pipeBytes: number;
   /** Pipes that one worker opens at most. */
   readonly mostPipes: number;
 }

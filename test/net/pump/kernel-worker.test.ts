@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { createKernelPump, type KernelPump } from "../../../net/kernel/kernel-pump.ts";
-import { createLog } from "../../../net/log.ts";
+import { createLog, silentLog } from "../../../net/log.ts";
 import type { Pump } from "../../../net/pump.ts";
 import { createPattern } from "./pattern.ts";
 import { createRig, type TestPair } from "./rig.ts";
@@ -43,6 +43,24 @@ test(
     assert.equal(descriptors(), before);
   },
 );
+
+test("without a pipe to be had, bulk is copied and nothing is lost", onLinux, async () => {
+  await using pump = await createKernelPump({ threads: 1, log: silentLog, tuning: { mostPipes: 0 } });
+  await using rig = await createRig(asPump(pump));
+  const { client, service, joined } = await rig.pair();
+  const got = Promise.all([receive(service, up), receive(client, up)]);
+  const hold = setInterval(() => {
+    service.pause();
+    setTimeout(() => service.resume(), 5);
+  }, 10); // the sink fills up again and again, so that parts of reads are left over
+  await Promise.all([send(client, up, 30_000_001), send(service, up, 20_000_001)]);
+  assert.deepEqual(await got, [
+    { bytes: 30_000_001, end: "fin" },
+    { bytes: 20_000_001, end: "fin" },
+  ]);
+  clearInterval(hold);
+  assert.equal((await joined.done).outcome, "closed");
+});
 
 test("a process that exits does not wait for its workers' sleep", onLinux, async () => {
   const child = spawn(process.execPath, [new URL("./exiting-process.ts", import.meta.url).pathname], {
