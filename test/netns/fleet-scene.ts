@@ -96,6 +96,8 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
   const folder = held.use(await createTempDir()).path;
   const { internet, [Symbol.asyncDispose]: closeNetwork } = await createNetwork();
   held.defer(closeNetwork);
+  // Processes may be started later too, so they have a stack of their own.
+  const processes = held.use(new AsyncDisposableStack());
   const control = await internet.host();
   const agentRouter = await internet.nat();
   const agent = await agentRouter.host();
@@ -112,7 +114,7 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
   const startControl = async (): Promise<void> => {
     const args = [place("control-process.ts"), join(folder, "control"), control.address, String(controlPort)];
     const env = { ...process.env, ...secrets };
-    running = held.use(startProcess(process.execPath, args, { prefix: control.prefix, env }));
+    running = processes.use(startProcess(process.execPath, args, { prefix: control.prefix, env }));
     await running.says("http://", 30_000);
   };
   await startControl();
@@ -125,7 +127,7 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
     let id = "";
     const start = async (): Promise<void> => {
       const options = { prefix: machine.prefix, stateDir: join(folder, name), env: { RDV_TOKEN: token } };
-      rdv = held.use(startRdv([...args, "--ports", ports], options));
+      rdv = processes.use(startRdv([...args, "--ports", ports], options));
       id = String((await rdv.event("ready", { command: "relay" }))["id"]);
     };
     await start();
@@ -147,7 +149,7 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
   };
 
   const prober = createProber(
-    held.use(
+    processes.use(
       startProcess(process.execPath, [place("prober-process.ts")], {
         prefix: client.prefix,
         keepInput: true,
