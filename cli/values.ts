@@ -74,9 +74,9 @@ export function parseBytes(text: string): number {
 
 const unitBytes: Readonly<Record<string, number>> = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
 
-/** Lets `none` stand for null beside what `parse` takes. */
-export function orNone<T>(parse: (text: string) => T): (text: string) => T | null {
-  return (text) => (text === "none" ? null : parse(text));
+/** Lets `none` through beside what `parse` takes; commander ignores a parser's null, so the word itself is the value. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | "none" {
+  return (text) => (text === "none" ? "none" : parse(text));
 }
 
 /** Collects a repeatable option. */

@@ -62,12 +62,17 @@ function showCommand(runtime: Runtime): Command {
     });
 }
 
+const Limit = z
+  .literal("none")
+  .transform(() => null)
+  .or(z.number())
+  .optional();
 const SetOptions = z.object({
   allow: z.array(z.string()).optional(),
-  ttl: z.number().nullable().optional(),
+  ttl: Limit,
   pairs: z.number().optional(),
-  connectsPerSecond: z.number().nullable().optional(),
-  bytes: z.number().nullable().optional(),
+  connectsPerSecond: Limit,
+  bytes: Limit,
 });
 
 function setCommand(runtime: Runtime): Command {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BlockList, isIPv6 } from "node:net";
 import { test } from "node:test";
 import { canonicalAllow } from "../../control/allow.ts";
 import { newSessionId } from "../../control/identifiers.ts";
@@ -133,13 +134,49 @@ for (const [written, canonical] of [
   ["::FFFF:192.0.2.0/120", "192.0.2.0/24"],
   ["::ffff:c000:0201", "192.0.2.1"],
   ["0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"],
-  ["::ffff:0:0/95", "::ffff:0:0/95"],
+  ["::ffff:0:0/95", "::fffe:0:0/95"],
+  ["2001:0db8:0000:0000:0001:0000:0000:0001", "2001:db8::1:0:0:1"],
+  ["2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
+  ["2001:db8:ffff::1/32", "2001:db8::/32"],
+  ["0:0:0:0:0:0:0:0/0", "::/0"],
+  ["::1/128", "::1"],
+  ["1:0:0:0:0:0:0:0", "1::"],
+  ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"],
+  ["10.1.2.3/8", "10.0.0.0/8"],
+  ["192.0.2.7/32", "192.0.2.7"],
+  ["255.255.255.255/0", "0.0.0.0/0"],
   ["2001:DB8::1", "2001:db8::1"],
   ["10.0.0.0/8", "10.0.0.0/8"],
 ] as const)
   test(`the allowed range ${written} is kept as ${canonical}`, () => {
     assert.deepEqual(canonicalAllow([written, canonical]), [canonical]);
   });
+
+test("the canonical spelling means the same addresses as what was written", () => {
+  const word = (): string => Math.floor(Math.random() * 65_536).toString(16);
+  for (let i = 0; i < 500; i += 1) {
+    const groups = Array.from({ length: 8 }, () => (Math.random() < 0.4 ? "0" : word()));
+    const prefix = Math.floor(Math.random() * 129);
+    const [canonical = ""] = canonicalAllow([`${groups.join(":")}/${prefix}`]);
+    const [network = "", length = "128"] = canonical.split("/");
+    const [written, kept] = [new BlockList(), new BlockList()];
+    written.addSubnet(groups.join(":"), prefix, "ipv6");
+    kept.addSubnet(network, Number(length), isIPv6(network) ? "ipv6" : "ipv4");
+    for (const address of [
+      groups.join(":"),
+      network,
+      "::1",
+      groups.with(7, word()).join(":"),
+      groups.with(3, word()).join(":"),
+    ])
+      if (isIPv6(address))
+        assert.equal(
+          kept.check(address, "ipv6"),
+          written.check(address, "ipv6"),
+          `${address} in ${canonical}`,
+        );
+  }
+});
 
 test("a relay without a sign of life for limits.deadAfterMs is gone, and back after its next hello", () => {
   const hello = {
