@@ -13,7 +13,7 @@ const fullDescriptors = 0.9;
 /** Event loop delay, 99th percentile, at which a relay counts as fully loaded. */
 const fullLagMs = 200;
 /** What a choice adds to a load that does not show it yet, and a difference between loads that is none. */
-const loadOfChoice = 0.002;
+const loadOfChoice = 0.02;
 const equalLoad = 0.05;
 /** How many relays of a region a session may try before it is refused. */
 const tries = 4;

@@ -122,7 +122,7 @@ test(
   { skip, timeout },
   async () => {
     await using fleet = await openFleet();
-    await using agents = await fleet.expose(10, { region: "eu" });
+    await using agents = await fleet.expose(20, { region: "eu" });
     const before = new Map(agents.ready());
     const relay = fleet.relay("eu-1");
     const some = agentAt(fleet, before, "eu-1");
@@ -145,7 +145,7 @@ test(
 
 test("an agent that cannot reach its relay is given another one", { skip, timeout }, async () => {
   await using fleet = await openFleet();
-  await using agents = await fleet.expose(4, { region: "eu" });
+  await using agents = await fleet.expose(20, { region: "eu" });
   const relay = fleet.relay("eu-1");
   agentAt(fleet, agents.ready(), "eu-1");
   const heal = await fleet.partition(relay.machine, fleet.agentRouter);
