@@ -6,13 +6,17 @@ export interface ConnectionBudget {
   admit(socket: Socket): boolean;
   /** The socket's descriptor goes to the pump, which closes the socket object early: counted until the call of the result. */
   handOver(socket: Socket): () => void;
+  /** A session's listener takes a descriptor, too, until the one call of the result. */
+  hold(): () => void;
+  /** Connections, without listeners. */
   readonly inUse: number;
   readonly dropped: number;
 }
 
-/** Makes a budget of `max` connections over all ports of a relay. */
+/** Makes a budget of `max` connections and listeners over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
   let inUse = 0;
+  let listeners = 0;
   let dropped = 0;
   return {
     get inUse() {
@@ -22,13 +26,17 @@ export function createConnectionBudget(max: number): ConnectionBudget {
       return dropped;
     },
     admit(socket) {
-      if (inUse >= max) {
+      if (inUse + listeners >= max) {
         dropped += 1;
         return false;
       }
       inUse += 1;
       socket.once("close", release);
       return true;
+    },
+    hold() {
+      listeners += 1;
+      return () => void (listeners -= 1);
     },
     handOver(socket) {
       // A socket that was lost before is told of by its own "close".

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 
-/** Descriptors that are not connections: listeners of the process, files, the pump's pipes and event queues. */
+/** Descriptors that are opened later and are not connections: files, the pump's pipes, the process's other parts. */
 const reserve = { share: 0.05, least: 32, most: 512 };
 
 /** The soft limit of open descriptors of this process; a guess that is safe almost everywhere where there is no /proc. */
@@ -17,10 +17,10 @@ export function descriptorLimit(
 
 const fallback = 1_024;
 
-/** Connections and listeners that may be open at once under a descriptor limit. */
-export function connectionBudget(limit: number): number {
+/** Connections and listeners that may be opened under a descriptor limit when `open` descriptors are taken. */
+export function connectionBudget(limit: number, open = 0): number {
   const kept = Math.min(reserve.most, Math.max(reserve.least, Math.ceil(limit * reserve.share)));
-  return Math.max(1, limit - kept);
+  return Math.max(1, limit - kept - open);
 }
 
 /** Descriptors open now; undefined where there is no /proc. */

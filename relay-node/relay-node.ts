@@ -4,10 +4,11 @@ import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import type { Ticket } from "../protocol/tickets.ts";
 import { version } from "../protocol/version.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { createControlLink } from "./control-link.ts";
-import { connectionBudget, descriptorLimit } from "./descriptors.ts";
+import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
 import { createLoadMeter } from "./load-meter.ts";
 import { createLogBudget } from "./log-budget.ts";
 import { createMetricsRecorder } from "./metrics.ts";
@@ -46,7 +47,7 @@ export interface RelayNodeOptions {
   readonly stickyMs?: number;
   readonly handshakeMs?: number;
   readonly lingerMs?: number;
-  /** Connections open at once; by default what the descriptor limit allows. */
+  /** Connections and session listeners open at once; by default what the descriptor limit allows. */
   readonly maxConnections?: number;
 }
 
@@ -73,7 +74,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   const metrics = createMetricsRecorder();
   const meter = stack.use(createLoadMeter(now));
   const limit = descriptorLimit();
-  const budget = createConnectionBudget(options.maxConnections ?? connectionBudget(limit));
+  const budget = createConnectionBudget(options.maxConnections ?? connectionBudget(limit, openDescriptors()));
   const linger = stack.use(createLinger({ lingerMs: options.lingerMs ?? limits.lingerMs }));
   const gate = createTicketGate({ relay: id, hasEnded: (session) => memory.hasEnded(session), now });
   let draining = false;
@@ -131,11 +132,11 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   }
 
   /** Checked like any ticket, so that the link can change nothing that a half could not. */
-  async function takePolicy(token: string): Promise<void> {
+  async function takeTicket(token: string, take: (ticket: Ticket) => void | Promise<void>): Promise<void> {
     try {
-      sessions.policyChanged(await gate.check(token));
+      await take(await gate.check(token));
     } catch (error) {
-      log.warn("relay: policy not taken", { error: (error as Error).message }); // the gate throws RdvError
+      log.warn("relay: a ticket of the control plane is not taken", { error: (error as Error).message }); // the gate throws RdvError
     }
   }
 
@@ -165,7 +166,8 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         memory.addEnded(ended);
         for (const { session } of ended) sessions.end(session);
       },
-      onPolicy: (ticket) => void takePolicy(ticket),
+      onPolicy: (ticket) => void takeTicket(ticket, (checked) => sessions.policyChanged(checked)),
+      onRaw: (ticket) => void takeTicket(ticket, async (checked) => await sessions.openRaw(checked)),
       hasKeys: () => memory.jwks() !== undefined,
       log,
       signal: options.signal ?? new AbortController().signal,

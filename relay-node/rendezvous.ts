@@ -9,7 +9,7 @@ import { hostPort } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { plainAddress } from "./addresses.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
-import { connectionBudget, descriptorLimit } from "./descriptors.ts";
+import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
 import { emptyRendezvous, stepRendezvous } from "./rendezvous-pairing.ts";
 import type { RendezvousEffect, RendezvousEvent, RendezvousSide } from "./rendezvous-pairing.ts";
 import { watchWaiting } from "./waiting-socket.ts";
@@ -62,7 +62,7 @@ const defaultMaxWaiting = 256;
 export async function createRendezvous(options: RendezvousOptions): Promise<Rendezvous> {
   const { log, finishedMs = limits.halfClosedMs, onEvent = () => {} } = options;
   const rules = { once: options.once, maxWaiting: options.maxWaiting ?? defaultMaxWaiting };
-  const budget = createConnectionBudget(connectionBudget(descriptorLimit()));
+  const budget = createConnectionBudget(connectionBudget(descriptorLimit(), openDescriptors()));
   const waiting = new Map<string, Waiting>();
   const living = new Map<Joined, Promise<void>>();
   const done = Promise.withResolvers<void>();

@@ -2,9 +2,11 @@ import type { Socket } from "node:net";
 import { listenTcp } from "../net/listen.ts";
 import type { TcpListener } from "../net/listen.ts";
 import { RdvError } from "../protocol/errors.ts";
+import type { ConnectionBudget } from "./connection-budget.ts";
 import type { RelaySession } from "./session.ts";
 
 interface SessionPortsOptions {
+  readonly budget: Pick<ConnectionBudget, "hold">;
   readonly listenHost: string;
   /** Ports that sessions may have, both ends included. */
   readonly ports: { readonly from: number; readonly to: number };
@@ -17,7 +19,11 @@ export interface SessionPorts {
 }
 
 /** Makes the table of who listens where. */
-export function createSessionPorts({ listenHost, ports: { from, to } }: SessionPortsOptions): SessionPorts {
+export function createSessionPorts({
+  budget,
+  listenHost,
+  ports: { from, to },
+}: SessionPortsOptions): SessionPorts {
   const holders = new Map<number, RelaySession>();
 
   function claim(port: number, session: RelaySession): () => void {
@@ -40,8 +46,10 @@ export function createSessionPorts({ listenHost, ports: { from, to } }: SessionP
       const release = claim(port, session);
       try {
         const listener = await listenTcp({ host: listenHost, port, onConnection });
+        const letGo = budget.hold();
         const close = async (): Promise<void> => {
           release();
+          letGo();
           await listener[Symbol.asyncDispose]();
         };
         return { ...listener, [Symbol.asyncDispose]: close };

@@ -19,6 +19,7 @@ import { createDisposalStack } from "../../net/disposal-stack.ts";
 import type { Log } from "../../net/log.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { descriptorLimit } from "../../relay-node/descriptors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAlarms } from "./alarms.ts";
 import type { Alarms } from "./alarms.ts";
@@ -49,8 +50,8 @@ export interface ControlHost extends AsyncDisposable {
 const evictEveryMs = 15_000;
 /** Peers get this long to answer the close of their socket. */
 const closeMs = 1_000;
-/** Room for every descriptor that is not a connection; Node closes silently what it cannot open (EMFILE). */
-const maxConnections = 16_000;
+/** Node closes silently what it cannot open (EMFILE), so a part of the descriptors is left to everything else. */
+const shareOfDescriptors = 0.8;
 
 /** Starts the control plane. Throws `port_in_use`, or `state_locked` when another process uses the state directory. */
 export async function createControlHost({
@@ -144,7 +145,7 @@ function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Respo
     shouldUpgradeCallback: (incoming) => incoming.headers.upgrade?.toLowerCase() === "websocket",
   };
   const server = createServer(options, (incoming, outgoing) => void listener(incoming, outgoing));
-  server.maxConnections = maxConnections;
+  server.maxConnections = Math.floor(descriptorLimit() * shareOfDescriptors);
   return server;
 }
 
