@@ -39,7 +39,10 @@ async function firstLine({ input, signal, interrupt }: SecretDeps): Promise<stri
       // The encoding is set, so chunks are text.
       for (const character of chunk as string) {
         if (character === "\n" || character === "\r") return line;
-        if (input.isTTY && character === ctrlC) return void interrupt();
+        if (input.isTTY && character === ctrlC) {
+          interrupt();
+          return undefined;
+        }
         if (input.isTTY && character === ctrlD && line === "") return undefined;
         line = input.isTTY && erases.has(character) ? line.slice(0, -1) : line + character;
       }

@@ -19,6 +19,9 @@ export interface ExposureOptions {
   readonly allow?: readonly string[] | undefined;
   readonly ttl?: number | undefined;
   readonly once?: boolean | undefined;
+  readonly pairs?: number | undefined;
+  readonly connectsPerSecond?: number | undefined;
+  readonly bytes?: number | undefined;
   readonly pool: number;
   readonly relays?: number | undefined;
 }
@@ -59,6 +62,9 @@ function requestFor(target: Target, options: ExposureOptions): CreateSession {
     ...(options.allow === undefined ? {} : { allow: [...options.allow] }),
     ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
     ...(options.once === undefined ? {} : { once: options.once }),
+    ...(options.pairs === undefined ? {} : { pairs: options.pairs }),
+    ...(options.connectsPerSecond === undefined ? {} : { connectsPerSecond: options.connectsPerSecond }),
+    ...(options.bytes === undefined ? {} : { bytes: options.bytes }),
     ...(options.relays === undefined ? {} : { relays: options.relays }),
   };
 }

@@ -1,4 +1,5 @@
-import { PageQuery, Relay, RelayCandidates, RelayDrain, RelayId, RelayList } from "../protocol/api.ts";
+import type { Relay } from "../protocol/api.ts";
+import { PageQuery, RelayCandidates, RelayDrain, RelayId, RelayList } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { countOthers, listCandidates, listRelays } from "./fleet.ts";
 import { unwrap } from "./outcome.ts";

@@ -4,6 +4,7 @@ import {
   AccountId,
   Placement,
   Policy,
+  Port,
   Region,
   RegionLatency,
   RelayId,
@@ -13,7 +14,8 @@ import {
 } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
-import { canonicalAllow } from "./allow.ts";
+import { PolicyField, changedTerms, requestedTerms } from "./policy.ts";
+import type { Terms } from "./policy.ts";
 import { Trouble } from "./troubles.ts";
 
 /** A session as its object stores it. Times are milliseconds since 1970 unless the name says otherwise. */
@@ -23,6 +25,8 @@ export const SessionRecord = z.object({
   name: SessionName,
   target: z.string(),
   policy: Policy,
+  /** What of it and of its time its owner has changed; see policy.ts. */
+  changed: z.array(PolicyField).default([]),
   /** The user chose the port: another one is no substitute. */
   fixedPort: z.boolean(),
   /** Where the session is, with one port at all of them; the first is the one that its address names. */
@@ -47,7 +51,15 @@ export const SessionRecord = z.object({
   /** Latest expiry of any ticket ever signed, in seconds since 1970; 0 when there was none. */
   ticketsUntil: z.number(),
   /** Made by an invitation: its object's name, and since when the invited machine is here (see invited-session.ts). */
-  invitation: z.object({ key: z.string(), presentSince: z.number().nullable() }).nullable().default(null),
+  invitation: z
+    .object({
+      key: z.string(),
+      presentSince: z.number().nullable(),
+      /** The port on which whoever comes is the agent, and from where they may come. */
+      raw: z.object({ port: Port, from: z.string().nullable() }).optional(),
+    })
+    .nullable()
+    .default(null),
   /** Ids of the keys with which it was asked for last, and with which the newest agent came. */
   madeWith: z.string(),
   attachedWith: z.string().nullable(),
@@ -93,33 +105,18 @@ export function newRecord(
     leaving: [],
     troubles: [],
   };
-  return { ...identity, ...empty, ...requested(request, now), createdAt: now, goneAt: now };
+  return { ...identity, ...empty, ...requested(request, undefined, now), createdAt: now, goneAt: now };
 }
 
 /** The record after its owner asked for the session again: the newest request rules, id, port and epoch stay. */
 export function resumedRecord(record: SessionRecord, request: CreateSession, now: number): SessionRecord {
   const goneAt = record.goneAt === null ? null : now;
-  return { ...record, ...requested(request, now), goneAt, revision: record.revision + 1 };
+  return { ...record, ...requested(request, record, now), goneAt, revision: record.revision + 1 };
 }
 
 /** The record after its owner changed the policy. */
 export function updatedRecord(record: SessionRecord, request: UpdateSession, now: number): SessionRecord {
-  const { allow, pairs, ttlSeconds } = request;
-  const policy = {
-    ...record.policy,
-    ...(allow === undefined ? {} : { allow: canonicalAllow(allow) }),
-    ...(pairs === undefined ? {} : { pairs }),
-    ...changedLimit("connectsPerSecond", request.connectsPerSecond),
-    ...changedLimit("bytes", request.bytes),
-  };
-  const expiresAt =
-    ttlSeconds === undefined ? record.expiresAt : ttlSeconds === null ? null : now + ttlSeconds * 1_000;
-  return { ...record, policy, expiresAt, revision: record.revision + 1 };
-}
-
-/** Null takes the limit away, undefined leaves it. */
-function changedLimit(name: "connectsPerSecond" | "bytes", value: number | null | undefined) {
-  return value === undefined ? {} : { [name]: value ?? undefined };
+  return { ...record, ...changedTerms(record, request, now), revision: record.revision + 1 };
 }
 
 /** The keys by which a session lives. */
@@ -234,21 +231,15 @@ export function isoTime(ms: number): string {
 
 function requested(
   request: CreateSession,
+  before: SessionRecord | undefined,
   now: number,
-): Pick<SessionRecord, "target" | "policy" | "fixedPort" | "expiresAt" | "region" | "latencies" | "relays"> {
+): Pick<SessionRecord, "target" | "fixedPort" | "region" | "latencies" | "relays"> & Terms {
   return {
     region: request.region ?? null,
     latencies: request.latencies ?? [],
     relays: request.relays ?? 1,
     target: request.target,
-    policy: {
-      allow: canonicalAllow(request.allow ?? []),
-      once: request.once ?? false,
-      pairs: request.pairs ?? limits.pairsPerSession,
-      ...(request.connectsPerSecond === undefined ? {} : { connectsPerSecond: request.connectsPerSecond }),
-      ...(request.bytes === undefined ? {} : { bytes: request.bytes }),
-    },
+    ...requestedTerms(request, before, now),
     fixedPort: request.port !== undefined,
-    expiresAt: request.ttlSeconds === undefined ? null : now + request.ttlSeconds * 1_000,
   };
 }

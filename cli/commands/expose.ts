@@ -7,7 +7,15 @@ import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "..
 import { runExposure } from "../run-exposure.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
-import { collectCidr, parseCount, parseDuration, parseName, parsePort, parseRegion } from "../values.ts";
+import {
+  collectCidr,
+  parseBytes,
+  parseCount,
+  parseDuration,
+  parseName,
+  parsePort,
+  parseRegion,
+} from "../values.ts";
 
 const examples = `
 TARGET is a port of this machine, host:port, or a known name (ssh, vnc, rdp, http, postgres …).
@@ -27,6 +35,9 @@ const Options = z.object({
   allow: z.array(z.string()).optional(),
   ttl: z.number().optional(),
   once: z.boolean().default(false),
+  pairs: z.number().optional(),
+  connectsPerSecond: z.number().optional(),
+  bytes: z.number().optional(),
   pool: z.number().default(limits.poolDefault),
   relays: z.number().default(1),
 });
@@ -49,6 +60,9 @@ export function exposeCommand(runtime: Runtime): Command {
           .option("--allow <cidr>", "addresses that may connect; repeatable (default: all)", collectCidr)
           .option("--ttl <duration>", "end after this time, such as 8h", parseDuration)
           .option("--once", "end after the first client")
+          .option("--pairs <n>", "connections at once", parseCount(1, limits.pairsPerSession))
+          .option("--connects-per-second <n>", "new connections a second", parseCount(1, 1_000))
+          .option("--bytes <n>", "end after so many bytes of both directions, such as 2G", parseBytes)
           .option(
             "--pool <n>",
             "connections kept ready at the relay",

@@ -10,7 +10,7 @@ import { until } from "../fixtures/within.ts";
 test("`sessions show` and `sessions set` see and change a session that is in use", async () => {
   await using echo = await startEcho();
   await using up = await startUp();
-  await using session = await expose(up.place, echo.port, "--name", "desk");
+  await using session = await expose(up.place, echo.port, "--name", "desk", "--pairs", "7");
   const set = async (...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await runRdv(["sessions", "set", "desk", ...args], up.place);
     assert.equal(code, 0, stderr);
@@ -30,6 +30,7 @@ test("`sessions show` and `sessions set` see and change a session that is in use
 
   const shown = await runRdv(["sessions", "show", "desk"], up.place);
   assert.match(shown.stdout, new RegExp(`^address +${session.address}$`, "m"));
+  assert.match(shown.stdout, /^limits +7 connections at once$/m);
   assert.match(shown.stdout, /^ends +20\d\d-/m);
   assert.equal((await runRdv(["sessions", "set", "desk"], up.place)).code, 2);
   assert.equal((await runRdv(["sessions", "set", "desk", "--pairs", "0"], up.place)).code, 2);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { limits } from "../../../protocol/limits.ts";
 import type { SessionSignal } from "../../../protocol/signals.ts";
 import type { Ticket } from "../../../protocol/tickets.ts";
 import { createTicketVerifier } from "../../../protocol/tickets.ts";
@@ -52,6 +53,20 @@ export function describePolicies(rig: Rig): void {
           (one) => one.id === session.id && one.policy.connectsPerSecond === 5,
         ),
       );
+    });
+
+    test("an agent that starts again does not undo a change of which it says nothing", async () => {
+      await using relay = await rig.newRelay();
+      const session = await relay.create({ pairs: 3, ttlSeconds: 3_600 });
+      const changed = await rig
+        .api()
+        .updateSession(session.id, { allow: ["192.0.2.1"], ttlSeconds: null, bytes: 9 });
+      const again = await relay.create({ pairs: 4, ttlSeconds: 60 });
+      assert.deepEqual(again.policy, { allow: ["192.0.2.1"], once: false, pairs: 4, bytes: 9 });
+      assert.notEqual(again.expiresAt, changed.expiresAt, "what it does say holds");
+      const open = await relay.create({ allow: [] });
+      assert.deepEqual(open.policy, { allow: [], once: false, pairs: limits.pairsPerSession, bytes: 9 });
+      assert.deepEqual((await relay.create()).policy, open.policy);
     });
 
     test("a shorter time ends the session, no time lets it live", async () => {
