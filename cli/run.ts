@@ -18,8 +18,13 @@ export async function runCli(args: readonly string[], process: Omit<Runtime, "ex
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (runtime.signal.aborted) return interruptedExit;
-    if (!(error instanceof RdvError)) throw error;
+    if (!(error instanceof RdvError || isSystemError(error))) throw error;
     runtime.stderr(`rdv: ${oneLine(error.message.replaceAll(/\s*\n\s*/g, "; "))}\n`);
-    return errorRules[error.code].exit;
+    return error instanceof RdvError ? errorRules[error.code].exit : 1;
   }
+}
+
+/** A disk that is full, a file that may not be read: the system's own words say what and where. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "errno" in error;
 }

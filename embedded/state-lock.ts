@@ -15,19 +15,27 @@ export function lockState(stateDir: string): Disposable {
       cause,
     }); // fs throws Errors
   }
-  const database = new DatabaseSync(join(stateDir, "lock.db"), { timeout: 0 });
+  const path = join(stateDir, "lock.db");
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(path, { timeout: 0 });
     database.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
-    database.close();
-    if (!isBusy(cause)) throw cause;
+    database?.close();
+    if (!isBusy(cause))
+      throw new RdvError(
+        "failed",
+        `cannot lock ${path}: ${(cause as Error).message}; remove that file, or make room on its disk`,
+        { cause },
+      ); // node:sqlite throws Errors
     throw new RdvError(
       "state_locked",
       `another rdv uses ${stateDir}: stop it, or give --state-dir another directory`,
       { cause },
     );
   }
-  return { [Symbol.dispose]: () => database.close() };
+  const held = database;
+  return { [Symbol.dispose]: () => held.close() };
 }
 
 /** SQLITE_BUSY, https://sqlite.org/rescode.html#busy */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RelayId } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
@@ -10,15 +10,34 @@ import { RdvError } from "../protocol/errors.ts";
  */
 export async function loadRelayId(stateDir: string): Promise<string> {
   const file = join(stateDir, "relay-id");
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const text = (await readIfThere(file)) ?? (await makeId(stateDir, file));
+  const known = RelayId.safeParse(text.trim());
+  if (!known.success) throw new RdvError("failed", `${file} holds no relay id; delete it to get a new one`);
+  return known.data;
+}
+
+/** Linked when it is whole: a full disk or a kill leaves no half id, and of two relays started at once one wins. */
+async function makeId(stateDir: string, file: string): Promise<string> {
+  const id = randomBytes(12).toString("hex");
+  const whole = `${file}.${id}`;
   try {
-    // Exclusive, so that of two relays started at once one makes the id and the other reads it.
-    await writeFile(file, `r_${randomBytes(12).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await writeFile(whole, `r_${id}\n`, { mode: 0o600 });
+    await link(whole, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST")
       throw new RdvError("failed", `Cannot write ${file}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    await rm(whole, { force: true });
   }
-  const id = RelayId.safeParse((await readFile(file, "utf8")).trim());
-  if (!id.success) throw new RdvError("failed", `${file} holds no relay id; delete it to get a new one`);
-  return id.data;
+  return await readFile(file, "utf8");
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new RdvError("failed", `Cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
