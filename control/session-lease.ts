@@ -48,6 +48,9 @@ export async function leaseAfterRefusal(
   const { clientPort: port } = refused;
   if (record.fixedPort) return refuse(code, `its relay cannot listen on port ${port}; choose another port`);
   const relay = services.env.RELAYS.getByName(refused.relay);
+  // A relay that is not here can exchange nothing, and its lease is worth keeping.
+  const state = (await relay.view(null))?.state;
+  if (state === undefined || state === "gone") return await leaseElsewhere(services, record, refused);
   await relay.release({ session: record.id, endedUntil: null, port: "avoid", leave: false });
   const free = { ...holderOf(record), wanted: null, strict: false };
   if (record.placements.length > 1)

@@ -115,7 +115,7 @@ export function createSessionMoves({ services, store, line, report, end }: MoveD
       return await line.sendPlaced();
     const placed = await leaseAfterRefusal(services, record, old, signal.code);
     // Otherwise the relay may take the session later: the agent goes on trying.
-    if (!placed.ok && signal.code === "port_unavailable") return void (await end(placed.detail));
+    if (!placed.ok && placed.code === "port_unavailable") return void (await end(placed.detail));
     await take(record, placed, true);
   }
 
