@@ -45,7 +45,7 @@ export async function runInvitation(run: Run): Promise<void> {
 }
 
 function announce({ output, qr, request }: Run, invited: CreatedInvitation): void {
-  const { code, url, line, powershell, expires, session } = invited;
+  const { code, url, line, powershell, expires, session, raw } = invited;
   const { id, name, address, policy } = session;
   output.note(
     "Send this line to the person whose machine you want to reach; nothing happens until they agree:",
@@ -63,18 +63,35 @@ function announce({ output, qr, request }: Run, invited: CreatedInvitation): voi
       name,
       address,
       allow: policy.allow,
+      ...(raw === null ? {} : { raw, rawLine: rawLine(raw, request.target) }),
     },
     line,
   );
   output.note("");
   output.note(`  on Windows    ${powershell}`);
   output.note(`  in a browser  ${url}`);
+  if (raw !== null) warnOfRaw(raw, request, output);
   if (qr) output.note(formatQr(url, { color: true }));
   const until = new Date(expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   output.note(
     `It lets ${policy.allow.join(", ") || "everybody"} connect to ${request.target} there, until ${until}.`,
   );
   output.note("Waiting for them; Ctrl-C ends the invitation.");
+}
+
+/** What the other side runs instead of the line, again for each client. */
+function rawLine(raw: string, target: string): string {
+  return `socat TCP:${raw} TCP:${target}`;
+}
+
+function warnOfRaw(raw: string, request: CreateInvitation, output: Output): void {
+  output.note(`  with socat    ${rawLine(raw, request.target)}`);
+  output.note("");
+  const who = request.raw?.from ?? "whoever comes first";
+  output.log.warn(
+    `${raw} is open without any check: ${who} can pass for the machine you expect, so use it for services that ` +
+      "prove who they are, such as ssh with a known host key or TLS",
+  );
 }
 
 /** Resolves when it is over: with the reason, or undefined when the inviter is done. */

@@ -51,11 +51,16 @@ export function parseCount(least: number, most: number): (text: string) => numbe
   };
 }
 
-/** Collects a repeatable `--allow` of address ranges. */
-export function collectCidr(text: string, previous: readonly string[] | undefined): string[] {
+/** Parses an address or a range of addresses. */
+export function parseCidr(text: string): string {
   if (!Cidr.safeParse(text).success)
     throw new InvalidArgumentError("Write an address range as 203.0.113.0/24 or 2001:db8::/32.");
-  return [...(previous ?? []), text];
+  return text;
+}
+
+/** Collects a repeatable `--allow` of address ranges. */
+export function collectCidr(text: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), parseCidr(text)];
 }
 
 /** Collects a repeatable `--allow` of address ranges, of which `all` stands for every address. */

@@ -25,7 +25,7 @@ const Invitation = z.object({
 type Invitation = z.infer<typeof Invitation>;
 
 /** `machine` is the hash of what the joining machine says of itself: only that machine may come again. */
-const Use = z.object({ machine: z.string(), by: Joined, times: z.number().int(), present: z.boolean() });
+const Use = z.object({ machine: z.string(), by: Joined, times: z.number().int() });
 
 interface ClaimInput {
   readonly claim: Claim;
@@ -53,6 +53,8 @@ export function createInvitationObject(
 ): DurableModule<InvitationVerbs> {
   const invitation = createCell(ctx.kv, "invitation", Invitation);
   const use = createCell(ctx.kv, "use", Use);
+  /** Whether somebody serves, be it by a raw port that nobody has to claim. */
+  const presence = createCell(ctx.kv, "presence", z.boolean());
   const inTurn = createSerial();
 
   function readOpen(): Invitation | undefined {
@@ -70,7 +72,7 @@ export function createInvitationObject(
     const admitted = await session.admit(null);
     if (!admitted.ok || !readOpen()) return noInvitation;
     const times = (before?.times ?? 0) + 1;
-    const used = { machine, times, by: { ...who, ip, at: now() }, present: before?.present ?? false };
+    const used = { machine, times, by: { ...who, ip, at: now() } };
     use.write(used);
     tell({ type: "joined", by: used.by, times });
     return admitted;
@@ -94,6 +96,7 @@ export function createInvitationObject(
         if (readOpen()) return false;
         invitation.write(input);
         use.clear();
+        presence.clear();
         // The session says when it is over; this is for the case that it cannot.
         ctx.setAlarm(input.expiresAt + limits.deadAfterMs);
         return true;
@@ -104,9 +107,8 @@ export function createInvitationObject(
       },
       claim: async (input) => await inTurn(() => claim(input)),
       presence: (present) => {
-        const before = use.read();
-        if (!before || before.present === present) return;
-        use.write({ ...before, present });
+        if (!readOpen() || (presence.read() ?? false) === present) return;
+        presence.write(present);
         tell({ type: "presence", present });
       },
       end: async (reason) => await end(reason),
@@ -116,7 +118,7 @@ export function createInvitationObject(
       const { socket, response } = ctx.accept(request);
       const used = use.read();
       if (used) send(socket, { type: "joined", by: used.by, times: used.times });
-      if (used) send(socket, { type: "presence", present: used.present });
+      if (used || presence.read()) send(socket, { type: "presence", present: presence.read() ?? false });
       return response;
     },
     message: async (socket, text) => {

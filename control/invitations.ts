@@ -31,6 +31,8 @@ export async function createInvitation(
   inviter: Inviter,
   request: CreateInvitation,
 ): Promise<CreatedInvitation> {
+  if (request.raw && (request.ttlSeconds ?? 0) > limits.rawSeconds)
+    throw new RdvError("bad_request", `ttlSeconds: a raw port lives at most ${limits.rawSeconds} s`);
   const ttlSeconds = request.ttlSeconds ?? limits.invitationDefaultSeconds;
   const expiresAt = services.now() + ttlSeconds * 1_000;
   const allow = request.allow ?? ownAddress(inviter.address);
@@ -41,13 +43,15 @@ export async function createInvitation(
     const key = await invitationKey(code);
     const session = await openSession(services, caller, key, { ...request, allow, ttlSeconds });
     const details = detailsOf(request, session, expiresAt);
+    const sessionObject = sessionOf(services, owner, session.id);
     const invitation = { owner, session: session.id, details, expiresAt };
     if (await services.env.INVITATIONS.getByName(key).create(invitation)) {
       const url = `${inviter.origin}/j/${code}`;
+      const raw = request.raw ? unwrap(await sessionObject.openRaw(request.raw)) : null;
       const { shell: line, powershell } = joinLines(url);
-      return { code, url, line, powershell, expires: details.expires, session };
+      return { code, url, line, powershell, expires: details.expires, session, raw };
     }
-    await sessionOf(services, owner, session.id).end("its code was in use");
+    await sessionObject.end("its code was in use");
   }
   throw new RdvError("internal", "No free code was found");
 }

@@ -1,4 +1,6 @@
+import { hostPort } from "../protocol/api.ts";
 import type { Placement } from "../protocol/api.ts";
+import { rawLease } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { Services } from "./services.ts";
@@ -18,6 +20,10 @@ export interface Admission {
 export interface InvitedSession {
   /** A ticket for the machine that used the code, until the session's own end; machines that came before are replaced. */
   admit(): Promise<Outcome<Admission>>;
+  /** Opens the session's raw port; gives its `host:port`. */
+  openRaw(from: string | null): Promise<Outcome<string>>;
+  /** The relay may have forgotten the raw port. */
+  relayBack(): Promise<void>;
   /** The relay tells whether the invited machine is there. */
   presence(present: boolean): Promise<void>;
   /** Tells the invitation that its session is over. */
@@ -34,7 +40,42 @@ interface InvitedDeps {
 /** What a session object does when an invitation made its session. */
 export function createInvitedSession({ services, store, report }: InvitedDeps): InvitedSession {
   const { env, now, signer } = services;
+
+  async function sendRaw(): Promise<void> {
+    const record = store.readRunning();
+    const [placement] = record?.placements ?? [];
+    if (!record?.invitation?.raw || !placement) return;
+    const ticket = await signer.sign({
+      ...ticketFor(record, placement, now()),
+      raw: record.invitation.raw,
+    });
+    await env.RELAYS.getByName(placement.relay).openRaw({ ticket });
+  }
+
   return {
+    async openRaw(from) {
+      const record = store.readRunning();
+      const [placement] = record?.placements ?? [];
+      if (!record?.invitation || !placement || record.expiresAt === null)
+        return refuse("ended", "The session is over");
+      const session = rawLease(record.id);
+      const request = { session, owner: record.owner, name: "raw", wanted: null, strict: false };
+      const leased = await env.RELAYS.getByName(placement.relay).lease(request);
+      if (!leased.ok) return leased;
+      const current = store.readRunning();
+      if (!current?.invitation) return refuse("ended", "The session is over");
+      const raw = { port: leased.value.clientPort, from };
+      store.save({
+        ...current,
+        // Nobody has a ticket for the first epoch yet, so it is the raw halves'.
+        epoch: Math.max(1, current.epoch),
+        ticketsUntil: Math.ceil(record.expiresAt / 1_000),
+        invitation: { ...current.invitation, raw },
+      });
+      await sendRaw();
+      return done(hostPort(placement.host, raw.port));
+    },
+    relayBack: sendRaw,
     async admit() {
       const record = store.readRunning();
       const [placement] = record?.placements ?? [];
@@ -59,7 +100,10 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       await env.INVITATIONS.getByName(invitation.key).presence(present);
       await report();
     },
-    async ended({ invitation }, reason) {
+    async ended({ id, invitation, placements }, reason) {
+      const [placement] = placements;
+      const lease = { session: rawLease(id), endedUntil: null, port: "rest", leave: false } as const;
+      if (invitation?.raw && placement) await env.RELAYS.getByName(placement.relay).release(lease);
       if (invitation) await env.INVITATIONS.getByName(invitation.key).end(reason);
     },
   };

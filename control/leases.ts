@@ -14,6 +14,20 @@ export const PortEntry = z.discriminatedUnion("kind", [
 ]);
 export type PortEntry = z.infer<typeof PortEntry>;
 
+/** A session's raw port has a lease of its own, under a name that is no session's. */
+export function rawLease(session: string): string {
+  return `${session}${rawMark}`;
+}
+
+/** Whether a lease is that of a raw port, which nobody moves: its session gives it back. */
+export function isRawLease(session: string): boolean {
+  return session.length === sessionIdLength + rawMark.length && session.endsWith(rawMark);
+}
+
+const rawMark = "raw";
+/** `s_` and 26 characters (identifiers.ts). */
+const sessionIdLength = 28;
+
 interface Entries<T> {
   get(key: string): T | undefined;
   set(key: string, value: T): unknown;

@@ -45,6 +45,8 @@ export interface RelayVerbs {
   drain(input: null): Promise<Outcome<Relay>>;
   /** The relay takes the policy of a session from this ticket, unless it knows a newer one. */
   policy(input: { readonly session: string; readonly ticket: string }): void;
+  /** Has the relay open the raw port of this ticket. */
+  openRaw(input: { readonly ticket: string }): void;
   /** Takes the relay out of the fleet, when it has nothing to do any more. */
   remove(input: null): Promise<Outcome<null>>;
   /** A key was revoked or has expired: a link that was opened with it is closed. */
@@ -100,6 +102,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       for (const socket of ctx.sockets())
         if (attachmentOf(socket).key === key) socket.close(4_001, "its key was revoked or has expired");
     },
+    openRaw: ({ ticket }) => sendAll({ type: "raw", ticket }),
     policy: ({ session, ticket }) => {
       if (books.bySession.get(session) !== undefined) sendAll({ type: "policy", ticket });
     },

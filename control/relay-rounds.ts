@@ -2,6 +2,7 @@ import * as z from "zod";
 import { createCell } from "./cell.ts";
 import type { Table } from "./cell.ts";
 import { countOthers } from "./fleet.ts";
+import { isRawLease } from "./leases.ts";
 import type { PortEntry } from "./leases.ts";
 import type { ObjectContext } from "./platform.ts";
 import type { RelayRecord } from "./relays.ts";
@@ -51,6 +52,7 @@ export function createRelayRounds({ ctx, services, bySession, ports, drop }: Rou
   async function tell(kind: RoundKind, relay: RelayRecord, session: string, port: number): Promise<void> {
     const lease = ports.get(String(port));
     if (lease?.kind !== "leased" || lease.session !== session) return drop(session);
+    if (isRawLease(session)) return;
     const object = services.env.SESSIONS.getByName(sessionObjectName(lease.owner, session));
     const placement = placementOn(relay, port);
     const belongs =

@@ -66,6 +66,8 @@ export interface SessionVerbs extends Pick<
   presence(present: boolean): Promise<void>;
   /** Name of the object of the invitation that made the session; null when there is none. */
   invitation(input: null): string | null;
+  /** Opens a port on which whoever comes is the agent, from a range or from the address that comes first. */
+  openRaw(input: { readonly from: string | null }): Promise<Outcome<string>>;
   /** Ends the session; false when there is none. */
   end(reason: string): Promise<boolean>;
   /** Changes the policy, also of what is open at the relay now; null when there is no session. */
@@ -199,6 +201,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       },
       admit: async () => await inTurn(() => invited.admit()),
       presence: async (present) => await invited.presence(present),
+      openRaw: async ({ from }) => await inTurn(() => invited.openRaw(from)),
       invitation: () => store.readRunning()?.invitation?.key ?? null,
       end: async (reason) => await end(reason),
       update: async (request) => await inTurn(() => update(request)),
@@ -206,7 +209,12 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         const record = store.readRunning();
         if (record && keysOf(record).includes(key)) await end(keyGone);
       },
-      relayBack: async (input) => await inTurn(() => moves.relayBack(input)),
+      relayBack: async (input) =>
+        await inTurn(async () => {
+          const known = await moves.relayBack(input);
+          await invited.relayBack();
+          return known;
+        }),
       relayLost: async (input) => await inTurn(() => moves.relayLost(input)),
       relayDrains: async (input) => await inTurn(() => moves.relayDrains(input)),
       whereabouts: (input) => moves.whereabouts(input),

@@ -25,6 +25,7 @@ export const SessionObject = durableClass(createSessionObject, [
   "admit",
   "presence",
   "invitation",
+  "openRaw",
 ]);
 export const RelayObject = durableClass(createRelayObject, [
   "lease",
@@ -33,6 +34,7 @@ export const RelayObject = durableClass(createRelayObject, [
   "view",
   "drain",
   "policy",
+  "openRaw",
   "remove",
   "keyEnded",
 ]);

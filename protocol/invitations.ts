@@ -28,6 +28,8 @@ export const CreateInvitation = z.strictObject({
   allow: z.array(Cidr).max(limits.allowList).optional(),
   name: SessionName.optional(),
   region: Region.optional(),
+  /** Also open a port on which whoever connects is the agent, for `limits.rawSeconds` at most; `from` null: who comes first. */
+  raw: z.object({ from: Cidr.nullable() }).optional(),
 });
 export type CreateInvitation = z.infer<typeof CreateInvitation>;
 
@@ -41,6 +43,8 @@ export const CreatedInvitation = z.object({
   powershell: z.string(),
   expires: z.iso.datetime(),
   session: Session,
+  /** `host:port` of the raw port. */
+  raw: z.string().nullable(),
 });
 export type CreatedInvitation = z.infer<typeof CreatedInvitation>;
 

@@ -96,6 +96,8 @@ export const limits = {
   /** Life of an invitation, in seconds: by default, and at most. */
   invitationDefaultSeconds: 60 * 60,
   invitationSeconds: 24 * 60 * 60,
+  /** Longest life of a raw port, in seconds: who finds it open is the agent. */
+  rawSeconds: 60 * 60,
   /** Codes that one source (IPv6: /64) may try: this many at once, one more each `guessEveryMs`. */
   guessBurst: 10,
   guessEveryMs: 6_000,

@@ -112,6 +112,8 @@ export const LinkSignal = z.discriminatedUnion("type", [
     jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     ended: z.array(EndedSession),
   }),
+  /** Open the raw port of this ticket. */
+  z.object({ type: z.literal("raw"), ticket: z.string() }),
   /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */
   z.object({ type: z.literal("end"), ended: EndedSession }),
   /** The session is at another relay now: close its port and its waiting halves; its pairs may finish. */

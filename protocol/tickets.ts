@@ -21,6 +21,8 @@ export const Ticket = z.object({
   pairs: z.number().int().min(1).max(limits.pairsPerSession),
   /** Of an invited machine: the relay tells the control plane whether it is there. */
   invited: z.boolean().optional(),
+  /** Opens a port on which whoever comes is the agent: from this range, or from the address that comes first. */
+  raw: z.object({ port: Port, from: Cidr.nullable() }).optional(),
   /** Plain clients a second, and bytes of both directions, of the whole session; absent means no such limit. */
   connectsPerSecond: z.number().int().min(1).optional(),
   bytes: z.number().int().min(1).optional(),

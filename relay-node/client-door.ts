@@ -13,8 +13,13 @@ export type ClientDoor = (socket: Socket, id: string, session: RelaySession) => 
 export function createClientDoor({ budget, metrics, note, linger, now }: ClientDoorDeps): ClientDoor {
   const mayConnect = createSourceRate({ now });
 
-  function refusal(ip: string, id: string, session: RelaySession): "not_allowed" | "too_many" | undefined {
-    if (!session.allows(ip)) return "not_allowed";
+  function refusal(
+    { ip, isOwn }: { readonly ip: string; readonly isOwn: boolean },
+    id: string,
+    session: RelaySession,
+  ): "not_allowed" | "too_many" | undefined {
+    // Who dials a machine's own address from that machine comes from this address, not from loopback.
+    if (!session.allows(ip) && !(isOwn && session.allows("127.0.0.1"))) return "not_allowed";
     if (!session.mayConnect()) return "too_many";
     return isLoopback(ip) || mayConnect(`${id} ${sourceOf(ip)}`) ? undefined : "too_many";
   }
@@ -23,7 +28,8 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
     if (!budget.admit(socket)) return void socket.resetAndDestroy();
     metrics.accepted("session");
     const ip = socket.remoteAddress;
-    const outcome = ip === undefined ? "gone" : refusal(ip, id, session);
+    const isOwn = ip === socket.localAddress;
+    const outcome = ip === undefined ? "gone" : refusal({ ip, isOwn }, id, session);
     if (!outcome)
       return session.clientArrived(arrivalOf({ socket, head: Buffer.alloc(0), wantsContinue: false }, false));
     metrics.unpaired("client", outcome);

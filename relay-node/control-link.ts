@@ -21,6 +21,8 @@ interface ControlLinkOptions {
   readonly onEnded: (ended: readonly EndedSession[]) => void;
   /** A ticket with a session's newer policy. */
   readonly onPolicy: (ticket: string) => void;
+  /** A ticket that opens a raw port. */
+  readonly onRaw: (ticket: string) => void;
   /** The relay can work without ever hearing from the control plane, so a refusal is no reason to stop. */
   readonly hasKeys: () => boolean;
   readonly log: Log;
@@ -66,6 +68,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
           return removed.resolve();
         case "policy":
           return options.onPolicy(signal.ticket);
+        case "raw":
+          return options.onRaw(signal.ticket);
         case "welcome":
           return obeyWelcome(signal);
         case "pong":

@@ -81,6 +81,7 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
   return {
     async tell(id, half, client, demand) {
       told.set(id, { half: half.arrival, leg: half.watch.take() });
+      if (!half.arrival.http) return !half.arrival.socket.destroyed;
       return await writeAll(half.arrival.socket, formatPaired({ pair: id, client: client.address, demand }));
     },
     join(id, { arrival: { http, socket, address }, watch }) {

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { RdvError } from "../protocol/errors.ts";
 import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
 import type { Ticket } from "../protocol/tickets.ts";
@@ -5,6 +6,7 @@ import { createAllowList } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import type { Connection } from "./arrival.ts";
 import { createClientDoor } from "./client-door.ts";
+import { createRawPorts } from "./raw-ports.ts";
 import { createSessionPorts } from "./session-ports.ts";
 import { createRelaySession } from "./session.ts";
 import type { RelaySession, SessionDeps } from "./session.ts";
@@ -33,6 +35,8 @@ export interface Sessions {
   client(connection: Connection, ticket: Ticket): void;
   /** A newer ticket of a session: its policy holds from now on, if the session is here. */
   policyChanged(ticket: Ticket): void;
+  /** Opens the ticket's raw port, if it has one. */
+  openRaw(ticket: Ticket): Promise<void>;
   /** Ends a session now: its port, its halves, its pairs. */
   end(session: string): void;
   /** The session is elsewhere: its port and its waiting halves are closed, its pairs go on. */
@@ -63,6 +67,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   >();
   const ports = createSessionPorts(options);
   const enter = createClientDoor(options);
+  const raws = createRawPorts({ ...options, onHalf: takeRaw });
   let draining = false;
   let whenEmpty = Promise.withResolvers<void>();
 
@@ -86,6 +91,12 @@ export function createSessions(options: SessionsOptions): Sessions {
     return session;
   }
 
+  function takeRaw(socket: Socket, ticket: Ticket): void {
+    if (draining) return void socket.resetAndDestroy();
+    const connection = { socket, head: Buffer.alloc(0), wantsContinue: false };
+    sessionOf(ticket).halfArrived(arrivalOf(connection, false), ticket);
+  }
+
   function forget(key: string, session: RelaySession): void {
     if (sessions.get(key)?.session === session) sessions.delete(key);
     if (sessions.size === 0) whenEmpty.resolve();
@@ -93,6 +104,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   function tellAll(type: "drain" | "cut"): void {
     draining = true;
+    raws.closeAll();
     for (const { session } of sessions.values()) session.tell({ type });
   }
 
@@ -105,10 +117,13 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     policyChanged: (ticket) =>
       sessions.get(`${ticket.owner}/${ticket.session}`)?.session.policyChanged(ticket),
+    openRaw: async (ticket) => await raws.open(ticket),
     end(wanted) {
+      raws.close(wanted);
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "end" });
     },
     leave(wanted) {
+      raws.close(wanted);
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "leave" });
     },
     open: () =>

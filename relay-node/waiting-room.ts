@@ -63,14 +63,16 @@ export function createWaitingRoom(deps: WaitingRoomDeps): WaitingRoom {
 
   return {
     addHalf(arrival) {
-      const { id: half, socket } = arrival;
+      const { id: half, socket, http } = arrival;
       const gone = (outcome: "gone" | "protocol_error") => () =>
         dispatch({ type: "half_gone", half, outcome });
       const watch = watchWaiting({
         socket,
-        earlyBytes: 0,
+        // A raw half is the service itself, which may speak first; one that has finished is no use to a client.
+        earlyBytes: http ? 0 : limits.earlyBytes,
         onGone: gone("gone"),
         onTooEarly: gone("protocol_error"),
+        onFinished: gone("gone"),
       });
       waiting.agent.set(half, { arrival, watch });
     },

@@ -7,7 +7,7 @@ import { limits } from "../../protocol/limits.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { runInvitation } from "../run-invitation.ts";
 import type { Runtime } from "../runtime.ts";
-import { collectCidr, parseDuration, parseName, parseRegion } from "../values.ts";
+import { collectCidr, parseCidr, parseDuration, parseName, parseRegion } from "../values.ts";
 
 const examples = `
 TARGET is a port of the other person's machine, host:port as seen from there, or a known name (ssh, vnc, rdp …).
@@ -25,6 +25,8 @@ const Options = z.object({
   region: z.string().optional(),
   as: z.string().min(1).max(80).optional(),
   qr: z.boolean().optional(),
+  raw: z.boolean().default(false),
+  rawFrom: z.string().optional(),
 });
 type Options = z.infer<typeof Options>;
 
@@ -41,6 +43,11 @@ export function inviteCommand(runtime: Runtime): Command {
         .option("--name <name>", "the session's name", parseName)
         .option("--region <region>", "region of the relay", parseRegion)
         .option("--as <name>", "who asks, as they will read it (default: user@host)")
+        .option(
+          "--raw",
+          "also open a port on which whoever connects is the other machine; for ssh and TLS alone",
+        )
+        .option("--raw-from <cidr>", "who may do so (default: the address that comes first)", parseCidr)
         .option("--qr", "show the address as a QR code, too (default: on a terminal)")
         .option("--no-qr", "no QR code"),
     ),
@@ -70,6 +77,7 @@ async function invite(
     ...(options.allow === undefined ? {} : { allow: options.allow }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.raw || options.rawFrom !== undefined ? { raw: { from: options.rawFrom ?? null } } : {}),
   };
   await runInvitation({
     api,

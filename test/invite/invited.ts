@@ -10,6 +10,9 @@ export interface Inviting extends AsyncDisposable {
   readonly line: string;
   readonly session: string;
   readonly address: string;
+  /** `host:port` of the raw port; empty when there is none. */
+  readonly raw: string;
+  readonly rawLine: string;
   /** Public port of the session, on 127.0.0.1 in these tests. */
   readonly port: number;
 }
@@ -22,9 +25,9 @@ export async function invite(
 ): Promise<Inviting> {
   await using held = new AsyncDisposableStack();
   const rdv = held.use(startRdv(["invite", String(target), ...more], place));
-  const { code, url, line, session, address } = await rdv.event("invited");
+  const { code, url, line, session, address, raw = "", rawLine = "" } = await rdv.event("invited");
   assert.ok(typeof code === "string" && typeof url === "string" && typeof line === "string");
-  assert.ok(session && address);
+  assert.ok(session && address && typeof raw === "string" && typeof rawLine === "string");
   const port = Number(address.split(":").at(-1));
   const stack = held.move();
   return {
@@ -34,6 +37,8 @@ export async function invite(
     line,
     session,
     address,
+    raw,
+    rawLine,
     port,
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ask } from "../fixtures/clients.ts";
-import { startProcess } from "../fixtures/processes.ts";
+import { describe, startProcess } from "../fixtures/processes.ts";
 import { runRdv, startPlainRdv, startRdv } from "../fixtures/rdv.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
-import { until } from "../fixtures/within.ts";
+import { until, within } from "../fixtures/within.ts";
 import { invite } from "./invited.ts";
 
 let up: Up;
@@ -122,7 +122,8 @@ test("a command is run with host and port filled in, and its exit code is the in
   const url = /https?:\/\/\S+\/j\/\S+/.exec(inviting.output().stdout)?.[0] ?? "";
   await using joined = startRdv(["join", url, "--yes"], { stateDir: stranger.path });
   inviting.stdin.end("hello\n");
-  assert.equal((await inviting.exited).code, 7);
+  const { code } = await within(30_000, inviting.exited, () => describe("rdv invite", inviting));
+  assert.equal(code, 7);
   assert.match(inviting.output().stdout, /^hello to 127\.0\.0\.1 \d+$/m);
   assert.equal(await joined.exitCode(), 0, "the invitation ended with the command");
   const sessions = await until(5_000, "the session is gone", async () => {
