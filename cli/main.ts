@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import { keepNurserySmall } from "../net/small-nursery.ts";
 import { askAtTerminal } from "./ask.ts";
+import { createBatchedWriter } from "./batched-writer.ts";
 import { createInterrupts } from "./interrupts.ts";
 import { readSecret } from "./read-secret.ts";
 import { runCli } from "./run.ts";
@@ -7,12 +9,15 @@ import { runCli } from "./run.ts";
 /** A command that ended but left something open must not hang the shell. */
 const exitGraceMs = 2_000;
 
+keepNurserySmall();
 endWithLauncher();
 process.stdout.on("error", leaveOnBrokenPipe);
+const stdout = createBatchedWriter((text) => void process.stdout.write(text));
+process.once("exit", stdout.flush);
 const interrupts = createInterrupts(process);
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
-  stdout: (text) => void process.stdout.write(text),
+  stdout: stdout.write,
   stderr: (text) => void process.stderr.write(text),
   signal: interrupts.signal,
   isTerminal: process.stdout.isTTY,
