@@ -102,8 +102,11 @@ async function leaseOnAll(
   const got: Placement[] = [];
   for (const { relay } of entries) {
     const outcome = await services.env.RELAYS.getByName(relay.id).lease(request);
-    if (outcome.ok) got.push(outcome.value);
-    else return void (await giveBack(services, request.session, got));
+    if (!outcome.ok) {
+      await giveBack(services, request.session, got);
+      return undefined;
+    }
+    got.push(outcome.value);
   }
   return got;
 }

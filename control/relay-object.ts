@@ -218,7 +218,8 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     },
     message: async (socket, text) => {
       const signal = refuseSignal(socket, () => parseSignal(RelaySignal, text));
-      switch (signal?.type) {
+      if (signal === undefined) return;
+      switch (signal.type) {
         case "ping":
           return socket.send(pongText);
         case "hello":

@@ -41,10 +41,13 @@ test("a failure does not keep the rest from being undone", async () => {
   const both = createDisposalStack();
   both.defer(fails("one"));
   both.defer(fails("two"));
-  await assert.rejects(async () => both[Symbol.asyncDispose](), ({ errors }: AggregateError) => {
-    assert.deepEqual(errors.map(String), ["Error: two", "Error: one"]);
-    return true;
-  });
+  await assert.rejects(
+    async () => both[Symbol.asyncDispose](),
+    ({ errors }: AggregateError) => {
+      assert.deepEqual(errors.map(String), ["Error: two", "Error: one"]);
+      return true;
+    },
+  );
 });
 
 test("a stack that was disposed of or moved takes nothing more", async () => {

@@ -26,7 +26,7 @@ test(
     assert.ok(String(url).startsWith(`http://${server.address}:`), "others can use the address");
     assert.deepEqual(allow, [scene.clientRouter.address], "the helper's NAT alone may connect");
 
-    const pasted = String(line).replace("| sh", "| sh -s -- --yes");
+    const pasted = line.replace("| sh", "| sh -s -- --yes");
     await using joined = startProcess("sh", ["-c", pasted], helped);
     await joined.says("ready:", 30_000);
     const who = await inviting.event("joined");
