@@ -61,12 +61,13 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
 
   async function callerOf(route: Route, c: AppContext, address: string): Promise<Caller> {
     const presented = await readToken(env, c.req.header("authorization") ?? null);
-    rates.mayTry(presented, address);
+    const settle = rates.tryToken(presented, address);
     const caller = await authenticate(env, presented).catch((error: unknown) => {
-      if (error instanceof RdvError) rates.wasWrong(address);
+      settle(error instanceof RdvError ? "wrong" : "unknown");
       throw error;
     });
-    rates.mayAsk(presented, caller, kindOf(route));
+    settle("right");
+    rates.mayAsk(caller, kindOf(route));
     checkAccess(route.access, caller);
     return caller;
   }

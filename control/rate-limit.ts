@@ -13,17 +13,21 @@ interface Rate {
 /** Takes one token of a key's bucket; gives the milliseconds until there is one, 0 when it was taken. */
 type Bucket = (key: string) => number;
 
+/** What became of a token; `unknown`: the look into its account failed. */
+type Verdict = "right" | "wrong" | "unknown";
+
 /** What a request costs: something new, a WebSocket, or a look. */
 export type RequestKind = "create" | "connect" | "request";
 
 /** What one isolate (or process) remembers of how often it was asked. Nothing is shared between isolates. */
 export interface RateLimits {
-  /** Before a token is looked up: throws `too_many` for an address that was wrong too often. */
-  mayTry(presented: Presented, address: string): void;
-  /** The token was wrong, which counts against its address. */
-  wasWrong(address: string): void;
+  /**
+   * Before a token is looked up: counts it against its address, and throws `too_many` for one that was wrong too
+   * often. The result takes that back once the token has proved right; so many at once are bounded, too.
+   */
+  tryToken(presented: Presented, address: string): (verdict: Verdict) => void;
   /** After a token was found: throws `too_many` when its account asks too often. */
-  mayAsk(presented: Presented, caller: Caller, kind: RequestKind): void;
+  mayAsk(caller: Caller, kind: RequestKind): void;
 }
 
 export function createRateLimits(now: () => number): RateLimits {
@@ -36,14 +40,19 @@ export function createRateLimits(now: () => number): RateLimits {
   /** Tokens found lately: an address that others misuse stays open to those who are known. */
   const known = createRecent();
   return {
-    mayTry: ({ hash }, address) => {
-      if (known.has(hash)) return;
-      const waitMs = failures.peek(guessSource(address));
+    tryToken: ({ hash, isRoot }, address) => {
+      const source = guessSource(address);
+      const isFree = isRoot || known.has(hash);
+      const waitMs = isFree ? 0 : failures.take(source);
       if (waitMs > 0) throw tooMany("Too many wrong tokens came from your address", waitMs);
+      return (verdict) => {
+        if (verdict === "right") known.add(hash);
+        if (verdict === "wrong") known.delete(hash); // it was revoked
+        if (verdict === "wrong" && isFree) failures.take(source);
+        if (verdict !== "wrong" && !isFree) failures.giveBack(source);
+      };
     },
-    wasWrong: (address) => void failures.take(guessSource(address)),
-    mayAsk: ({ hash }, { account, scopes }, kind) => {
-      known.add(hash);
+    mayAsk: ({ account, scopes }, kind) => {
       // The operator protects others from each other, not the fleet from its operator.
       if (account === adminAccount && scopes.includes("admin")) return;
       const waitMs = buckets[kind].take(account);
@@ -53,7 +62,13 @@ export function createRateLimits(now: () => number): RateLimits {
 }
 
 /** Buckets by key; of more keys than `limits.sourcesRemembered` the one used least lately is forgotten. */
-function createBuckets({ perSecond, burst }: Rate, now: () => number): { take: Bucket; peek: Bucket } {
+function createBuckets(
+  { perSecond, burst }: Rate,
+  now: () => number,
+): {
+  take: Bucket;
+  giveBack: (key: string) => void;
+} {
   const buckets = new Map<string, { readonly tokens: number; readonly at: number }>();
   const level = (key: string): number => {
     const last = buckets.get(key);
@@ -61,7 +76,7 @@ function createBuckets({ perSecond, burst }: Rate, now: () => number): { take: B
   };
   const waitFor = (tokens: number): number => (tokens >= 1 ? 0 : ((1 - tokens) / perSecond) * 1_000);
   return {
-    peek: (key) => waitFor(level(key)),
+    giveBack: (key) => void buckets.set(key, { tokens: Math.min(burst, level(key) + 1), at: now() }),
     take: (key) => {
       const tokens = level(key);
       buckets.delete(key);
@@ -72,7 +87,12 @@ function createBuckets({ perSecond, burst }: Rate, now: () => number): { take: B
   };
 }
 
-function createRecent(): { has: (key: string) => boolean; add: (key: string) => void } {
+/** A set that forgets what was added least lately when it grows beyond `limits.sourcesRemembered`. */
+function createRecent(): {
+  has: (key: string) => boolean;
+  add: (key: string) => void;
+  delete: (key: string) => void;
+} {
   const recent = new Map<string, true>();
   return {
     has: (key) => recent.has(key),
@@ -81,6 +101,7 @@ function createRecent(): { has: (key: string) => boolean; add: (key: string) => 
       recent.set(key, true);
       forgetOldest(recent);
     },
+    delete: (key) => void recent.delete(key),
   };
 }
 

@@ -100,6 +100,30 @@ test("a server that speaks no HTTP is unreachable", async () => {
   assert.equal((await failure(createApi({ url: server.url }).health())).code, "unreachable");
 });
 
+test("a list is followed to its last page", async () => {
+  const key = (id: string) => ({
+    id: `k_${id.repeat(26)}`,
+    account: "a_team",
+    label: "",
+    scopes: ["sessions"],
+    createdAt: "2026-01-02T03:04:05.678Z",
+    expiresAt: null,
+  });
+  const asked: string[] = [];
+  await using server = await serve((request, response) => {
+    const query = new URL(request.url ?? "", "http://x").searchParams;
+    asked.push(`${query.get("account")} ${query.get("cursor")}`);
+    const page = query.has("cursor") ? { keys: [key("b")] } : { keys: [key("a")], next: key("a").id };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(page));
+  });
+  const keys = await createApi({ url: server.url, token: "t" }).listKeys("a_team");
+  assert.deepEqual(
+    keys.map(({ id }) => id),
+    [key("a").id, key("b").id],
+  );
+  assert.deepEqual(asked, ["a_team null", `a_team ${key("a").id}`]);
+});
+
 test("a redirect is not followed: the token would go with it", async () => {
   await using server = await serve(
     (_request, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),

@@ -27,7 +27,7 @@ test("an account may burst, then gets its rate, each kind of request for itself,
   let now = 0;
   const rates = createRateLimits(() => now);
   const ask = (account: string, kind: RequestKind) => (): void =>
-    rates.mayAsk(token("t"), caller(account, "sessions"), kind);
+    rates.mayAsk(caller(account, "sessions"), kind);
   const { createRate, connectRate, requestRate } = limits;
   assert.equal(countPassed(5_000, ask("a_one", "create")), createRate.burst);
   assert.equal(countPassed(5_000, ask("a_one", "connect")), connectRate.burst);
@@ -41,8 +41,7 @@ test("an account may burst, then gets its rate, each kind of request for itself,
 
 test("the operator's admin key is not limited, its other keys and other administrators are", () => {
   const rates = createRateLimits(() => 0);
-  const ask = (account: string, scope: Scope) => (): void =>
-    rates.mayAsk(token("t"), caller(account, scope), "create");
+  const ask = (account: string, scope: Scope) => (): void => rates.mayAsk(caller(account, scope), "create");
   assert.equal(countPassed(1_000, ask("a_admin", "admin")), 1_000);
   assert.equal(countPassed(1_000, ask("a_admin", "sessions")), limits.createRate.burst);
   assert.equal(countPassed(1_000, ask("a_team", "admin")), limits.createRate.burst);
@@ -51,25 +50,37 @@ test("the operator's admin key is not limited, its other keys and other administ
 test("wrong tokens close an address to unknown tokens, not to known ones, and not its neighbours", () => {
   let now = 0;
   const rates = createRateLimits(() => now);
-  const attempt = (hash: string, address: string) => (): void => rates.mayTry(token(hash), address);
-  rates.mayAsk(token("known"), caller("a_team", "sessions"), "request");
-  for (let i = 0; i < limits.wrongTokenRate.burst; i += 1) {
-    attempt(`wrong-${i}`, "2001:db8::1")();
-    rates.wasWrong("2001:db8::1");
-  }
+  const attempt =
+    (hash: string, address: string, isRight = false) =>
+    (): void =>
+      rates.tryToken(token(hash), address)(isRight ? "right" : "wrong");
+  attempt("known", "2001:db8::1", true)();
+  const { burst } = limits.wrongTokenRate;
+  for (let i = 0; i < 3 * burst; i += 1) attempt("right", "2001:db8::1", true)();
+  assert.equal(countPassed(2 * burst, attempt("wrong", "2001:db8::1")), burst, "what is right costs nothing");
   assert.equal(countPassed(1, attempt("another", "2001:db8::2")), 0, "the same /64");
-  assert.equal(countPassed(1, attempt("known", "2001:db8::2")), 1);
+  assert.equal(countPassed(9, attempt("known", "2001:db8::2", true)), 9);
   assert.equal(countPassed(1, attempt("another", "2001:db8:0:1::1")), 1);
-  now += 1_000;
-  assert.equal(countPassed(1, attempt("another", "2001:db8::2")), 1);
+  attempt("known", "2001:db8::2", false)();
+  assert.equal(countPassed(1, attempt("known", "2001:db8::2")), 0, "revoked, it is unknown");
+  now += 3_000;
+  assert.equal(countPassed(9, attempt("another", "2001:db8::2")), 3);
+});
+
+test("wrong tokens that come all at once are bounded before any of them was looked up", () => {
+  const rates = createRateLimits(() => 0);
+  const attempt = (): void => void rates.tryToken(token("wrong"), "192.0.2.1");
+  assert.equal(countPassed(1_000, attempt), limits.wrongTokenRate.burst);
+  const root = (): void => void rates.tryToken({ ...token("root"), isRoot: true }, "192.0.2.1");
+  assert.equal(countPassed(1, root), 1);
 });
 
 test("the memory is bounded: of too many addresses the one seen least lately is forgotten", () => {
   const rates = createRateLimits(() => 0);
-  for (let i = 0; i < limits.wrongTokenRate.burst; i += 1) rates.wasWrong("192.0.2.1");
-  const attempt = (): void => rates.mayTry(token("x"), "192.0.2.1");
-  assert.equal(countPassed(1, attempt), 0);
+  const attempt = (address: string) => (): void => rates.tryToken(token("wrong"), address)("wrong");
+  countPassed(limits.wrongTokenRate.burst, attempt("192.0.2.1"));
+  assert.equal(countPassed(1, attempt("192.0.2.1")), 0);
   for (let i = 0; i < limits.sourcesRemembered; i += 1)
-    rates.wasWrong(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
-  assert.equal(countPassed(1, attempt), 1);
+    attempt(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)();
+  assert.equal(countPassed(1, attempt("192.0.2.1")), 1);
 });
