@@ -46,11 +46,15 @@ export function commonFrom(options: unknown, runtime: Runtime): { output: Output
   return { output: createOutput(runtime, common), stateDir: stateDirectory(common, runtime.env) };
 }
 
-/** The control plane's typed client, as the client options, the environment and the stored credentials name it. */
+/**
+ * The control plane's typed client, as the client options, the environment and the stored credentials name it.
+ * Commands that only ask give `signal`, so that Ctrl-C ends a request; those that say goodbye afterwards do not.
+ */
 export function clientFrom(
   options: unknown,
   runtime: Runtime,
+  signal?: AbortSignal,
 ): { api: ReturnType<typeof createApi>; credentials: Credentials } {
   const credentials = resolveCredentials(Client.parse(options), runtime.env);
-  return { api: createApi({ url: credentials.control, token: credentials.token }), credentials };
+  return { api: createApi({ url: credentials.control, token: credentials.token, signal }), credentials };
 }

@@ -5,6 +5,7 @@ import type { Pump } from "../net/pump.ts";
 import { hostPort } from "../protocol/api.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
 import { createRelayNode } from "../relay-node/relay-node.ts";
+import type { RelayNode } from "../relay-node/relay-node.ts";
 import { createControlHost } from "./host/control-host.ts";
 import { ownHostFor, publicHostFor } from "./public-host.ts";
 import { loadSecrets } from "./secrets.ts";
@@ -79,7 +80,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
       signal: options.signal,
     }),
   );
-  await relay.ready;
+  await readyUnlessAborted(relay, options.signal);
   const owned = stack.move();
   return {
     control: options.publicUrl ?? `http://${hostPort(publicHost, control.port)}`,
@@ -93,4 +94,17 @@ export async function createUp(options: UpOptions): Promise<Up> {
 /** What invited people are told; a port that the system chooses is known only from the inviter's own request. */
 function publicOrigin(publicHost: string, port: number): string | undefined {
   return port === 0 ? undefined : `http://${hostPort(publicHost, port)}`;
+}
+
+/** Throws the signal's reason: a relay whose link was aborted is never welcomed. */
+async function readyUnlessAborted({ ready }: RelayNode, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason as Error); // abort() without a reason gives an Error, too
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([ready, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

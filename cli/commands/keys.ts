@@ -49,7 +49,7 @@ function createCommand(runtime: Runtime): Command {
     .action(async (rawOptions: unknown) => {
       const { output } = commonFrom(rawOptions, runtime);
       const { label, scope: scopes, expires, account } = CreateOptions.parse(rawOptions);
-      const key = await clientFrom(rawOptions, runtime).api.createKey({
+      const key = await clientFrom(rawOptions, runtime, runtime.signal).api.createKey({
         scopes,
         ...(label === undefined ? {} : { label }),
         ...(expires === undefined ? {} : { expiresInSeconds: expires }),
@@ -67,7 +67,9 @@ function listCommand(runtime: Runtime): Command {
     .description("list the keys, without their tokens")
     .action(async (options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const keys = await clientFrom(options, runtime).api.listKeys(AccountOption.parse(options).account);
+      const keys = await clientFrom(options, runtime, runtime.signal).api.listKeys(
+        AccountOption.parse(options).account,
+      );
       for (const key of keys) output.event({ event: "key", ...key });
       if (output.json) return;
       if (keys.length === 0) output.note("no keys but the operator's own; `rdv keys create` makes one");
@@ -81,7 +83,7 @@ function revokeCommand(runtime: Runtime): Command {
     .argument("<key...>", "ids, as `rdv keys ls` shows them")
     .action(async (ids: string[], options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const { api } = clientFrom(options, runtime);
+      const { api } = clientFrom(options, runtime, runtime.signal);
       const { account } = AccountOption.parse(options);
       for (const key of ids) {
         await api.revokeKey(key, account);

@@ -30,7 +30,7 @@ function listCommand(runtime: Runtime): Command {
     .description("list the relays and their load")
     .action(async (options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const relays = await clientFrom(options, runtime).api.listRelays();
+      const relays = await clientFrom(options, runtime, runtime.signal).api.listRelays();
       for (const relay of relays) output.event({ event: "relay", ...relay });
       if (output.json) return;
       if (relays.length === 0) output.note("no relays; `rdv relay` adds one");
@@ -44,7 +44,7 @@ function drainCommand(runtime: Runtime): Command {
     .argument("<relay>", "the relay's id")
     .action(async (id: string, options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const { relay, others } = await clientFrom(options, runtime).api.drainRelay(id);
+      const { relay, others } = await clientFrom(options, runtime, runtime.signal).api.drainRelay(id);
       output.event({ event: "draining", relay: id, sessions: relay.leases, others }, `draining ${id}`);
       if (others === 0 && relay.leases > 0)
         output.note(
@@ -60,7 +60,7 @@ function removeCommand(runtime: Runtime): Command {
     .argument("<relay...>", "ids")
     .action(async (ids: string[], options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const { api } = clientFrom(options, runtime);
+      const { api } = clientFrom(options, runtime, runtime.signal);
       for (const relay of ids) {
         await api.removeRelay(relay);
         output.event({ event: "removed", relay }, `removed ${relay}`);

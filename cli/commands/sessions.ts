@@ -39,7 +39,7 @@ function listCommand(runtime: Runtime): Command {
     .description("list your sessions")
     .action(async (options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const sessions = await clientFrom(options, runtime).api.listSessions();
+      const sessions = await clientFrom(options, runtime, runtime.signal).api.listSessions();
       for (const session of sessions) output.event({ event: "session", ...session });
       if (output.json) return;
       if (sessions.length === 0) output.note("no sessions; `rdv expose 22` makes one");
@@ -57,7 +57,7 @@ function showCommand(runtime: Runtime): Command {
     .argument("<session>", "name or id")
     .action(async (session: string, options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const found = await clientFrom(options, runtime).api.getSession(session);
+      const found = await clientFrom(options, runtime, runtime.signal).api.getSession(session);
       output.event({ event: "session", ...found }, describeSession(found));
     });
 }
@@ -93,7 +93,10 @@ function setCommand(runtime: Runtime): Command {
           "usage",
           "nothing to change: give --allow, --ttl, --pairs, --connects-per-second or --bytes",
         );
-      const changed = await clientFrom(rawOptions, runtime).api.updateSession(session, request);
+      const changed = await clientFrom(rawOptions, runtime, runtime.signal).api.updateSession(
+        session,
+        request,
+      );
       output.event({ event: "session", ...changed }, describeSession(changed));
     });
 }
@@ -104,7 +107,7 @@ function removeCommand(runtime: Runtime): Command {
     .argument("<session...>", "names or ids")
     .action(async (sessions: string[], options: unknown) => {
       const { output } = commonFrom(options, runtime);
-      const { api } = clientFrom(options, runtime);
+      const { api } = clientFrom(options, runtime, runtime.signal);
       for (const session of sessions) {
         await api.endSession(session);
         output.event({ event: "removed", session }, `ended ${session}`);
