@@ -16,6 +16,9 @@ export interface Rig extends AsyncDisposable {
   pair(options?: JoinOptions): Promise<TestPair>;
 }
 
+/** Makes a test body of what uses a rig. */
+export type WithRig = (use: (rig: Rig) => Promise<void>) => () => Promise<void>;
+
 /** Sockets around a pump that stays the caller's. */
 export async function createRig(pump: Pump): Promise<Rig> {
   const maker = await createWireMaker();
