@@ -7,6 +7,9 @@ import { createRig } from "./contract/rig.ts";
 import type { ControlSecrets, ControlUnderTest } from "./control-under-test.ts";
 import { createSecrets } from "./control-under-test.ts";
 
+// The stand-in for what the platform knows of a request is fetched from outside; no test looks at it.
+process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
+
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 interface WorkerdControl extends ControlUnderTest {
