@@ -27,6 +27,7 @@ import { openDatabase } from "./database.ts";
 import { createObjectClass } from "./objects.ts";
 import type { ObjectClass, ObjectClassDeps } from "./objects.ts";
 import { createUpgrades } from "./upgrades.ts";
+import type { Upgrades } from "./upgrades.ts";
 
 export interface ControlHostOptions {
   /** Address to listen on. */
@@ -89,7 +90,7 @@ export async function createControlHost({
   evictor.unref();
   cleanup.defer(async () => {
     clearInterval(evictor);
-    await closeServer(server, Object.values(classes));
+    await closeServer(server, upgrades, Object.values(classes));
   });
   // A server that listens on TCP has an AddressInfo.
   const bound = (server.address() as AddressInfo).port;
@@ -179,8 +180,9 @@ function listenError(cause: unknown, host: string, port: number): RdvError {
 }
 
 /** Closes every socket as going away, then everything else; the objects store what their closed sockets mean. */
-async function closeServer(server: Server, classes: readonly AnyClass[]): Promise<void> {
+async function closeServer(server: Server, upgrades: Upgrades, classes: readonly AnyClass[]): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
+  await upgrades.settled();
   const sockets = classes.flatMap((one) => one.sockets());
   for (const socket of sockets) socket.close(1_001, "the control plane is restarting");
   const timer = setTimeout(() => {

@@ -14,6 +14,8 @@ export interface Upgrades {
   readonly handle: (incoming: IncomingMessage, connection: Duplex, head: Buffer) => void;
   /** An object takes over the request's socket; the answer only says that it did. */
   readonly adopt: (request: Request, socket: HostSocket) => Response;
+  /** Resolves when no upgrade is under way: every socket is its object's, or was given up. */
+  readonly settled: () => Promise<void>;
 }
 
 interface UpgradeDeps {
@@ -30,6 +32,7 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
     clientTracking: false,
   });
   const adopted = new WeakMap<Request, HostSocket>();
+  const underWay = new Set<Promise<void>>();
 
   async function handle(incoming: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     const request = toRequest(incoming);
@@ -47,15 +50,21 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
     handle: (incoming, connection, head) => {
       // The connection may break while the app thinks; its close event says so.
       connection.on("error", () => connection.destroy());
-      handle(incoming, connection, head).catch((error: unknown) => {
-        log.error("control: an upgrade failed", { path: incoming.url ?? "", error: String(error) });
-        connection.destroy();
-      });
+      const handled = handle(incoming, connection, head)
+        .catch((error: unknown) => {
+          log.error("control: an upgrade failed", { path: incoming.url ?? "", error: String(error) });
+          connection.destroy();
+        })
+        .finally(() => void underWay.delete(handled));
+      underWay.add(handled);
     },
     adopt: (request, socket) => {
       if (adopted.has(request)) throw new RdvError("internal", "The request's socket was accepted twice");
       adopted.set(request, socket);
       return new Response(null, { status: 200 });
+    },
+    settled: async () => {
+      while (underWay.size > 0) await Promise.all(underWay);
     },
   };
 }
