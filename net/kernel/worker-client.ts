@@ -138,7 +138,10 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   function order(verb: number, slot = 0): void {
     if (!alive) return;
     commands.push((slot << 2) | verb);
-    if (Atomics.exchange(control, controlWords.woken, 1) === 0) wake();
+    if (verb === command.stop)
+      wake(); // the process may be exiting: what is put off then is never done
+    // One wake for all pairs of this turn of the event loop: it costs as much as handing a pair over.
+    else if (Atomics.exchange(control, controlWords.woken, 1) === 0) setImmediate(wake);
   }
 
   function wake(): void {
