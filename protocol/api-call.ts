@@ -64,7 +64,7 @@ async function send(
       redirect: "error",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    return { response, text: await response.text() };
+    return { response, text: await readText(response) };
   } catch (cause) {
     signal?.throwIfAborted();
     if (timeout.aborted)
@@ -79,6 +79,19 @@ async function send(
       { cause },
     );
   }
+}
+
+/** The whole body; throws when it is longer than any answer of a control plane. */
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > limits.answerBytes) throw new Error(`an answer of more than ${limits.answerBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function readAnswer<T>(base: URL, response: Response, text: string, schema: z.ZodType<T>): T {

@@ -70,6 +70,8 @@ export const limits = {
   stickyMs: 10 * 60_000,
   /** Bodies of API requests. */
   bodyBytes: 64 * 1024,
+  /** Answers to API requests: a page of sessions with the longest allow-lists has about 2.5 MB. */
+  answerBytes: 8 * 1024 * 1024,
   /** One signal on a control connection. */
   signalBytes: 64 * 1024,
   /** An API request that has no answer by then has failed. */
