@@ -138,8 +138,8 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   function order(verb: number, slot = 0): void {
     if (!alive) return;
     commands.push((slot << 2) | verb);
-    if (verb === command.stop)
-      wake(); // the process may be exiting: what is put off then is never done
+    // The process may be exiting when the thread is stopped: what is put off then is never done.
+    if (verb === command.stop) wake();
     // One wake for all pairs of this turn of the event loop: it costs as much as handing a pair over.
     else if (Atomics.exchange(control, controlWords.woken, 1) === 0) setImmediate(wake);
   }
