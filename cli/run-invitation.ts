@@ -18,6 +18,8 @@ interface Run {
   /** Run when the invited machine is there; empty: the inviter connects by hand. */
   readonly command: readonly string[];
   readonly qr: boolean;
+  /** Nobody is asked to paste anything: what dials the raw port is the agent. */
+  readonly rawOnly?: boolean;
   readonly output: Output;
   readonly runtime: Runtime;
 }
@@ -44,11 +46,14 @@ export async function runInvitation(run: Run): Promise<void> {
   }
 }
 
-function announce({ output, qr, request }: Run, invited: CreatedInvitation): void {
+function announce(run: Run, invited: CreatedInvitation): void {
+  const { output, request, rawOnly = false } = run;
   const { code, url, line, powershell, expires, session, raw } = invited;
   const { id, name, address, policy } = session;
   output.note(
-    "Send this line to the person whose machine you want to reach; nothing happens until they agree:",
+    rawOnly
+      ? "Run this beside the service, once for each client; a program that can dial out by itself needs no socat:"
+      : "Send this line to the person whose machine you want to reach; nothing happens until they agree:",
   );
   output.note("");
   output.event(
@@ -65,18 +70,23 @@ function announce({ output, qr, request }: Run, invited: CreatedInvitation): voi
       allow: policy.allow,
       ...(raw === null ? {} : { raw, rawLine: rawLine(raw, request.target) }),
     },
-    line,
+    rawOnly && raw !== null ? rawLine(raw, request.target) : line,
   );
   output.note("");
-  output.note(`  on Windows    ${powershell}`);
-  output.note(`  in a browser  ${url}`);
+  if (!rawOnly) showOtherWays(run, invited);
   if (raw !== null) warnOfRaw(raw, request, output);
-  if (qr) output.note(formatQr(url, { color: true }));
   const until = new Date(expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   output.note(
     `It lets ${policy.allow.join(", ") || "everybody"} connect to ${request.target} there, until ${until}.`,
   );
   output.note("Waiting for them; Ctrl-C ends the invitation.");
+}
+
+function showOtherWays({ output, qr, request }: Run, { url, powershell, raw }: CreatedInvitation): void {
+  output.note(`  on Windows    ${powershell}`);
+  output.note(`  in a browser  ${url}`);
+  if (raw !== null) output.note(`  with socat    ${rawLine(raw, request.target)}`);
+  if (qr) output.note(formatQr(url, { color: true }));
 }
 
 /** What the other side runs instead of the line, again for each client. */
@@ -85,8 +95,6 @@ function rawLine(raw: string, target: string): string {
 }
 
 function warnOfRaw(raw: string, request: CreateInvitation, output: Output): void {
-  output.note(`  with socat    ${rawLine(raw, request.target)}`);
-  output.note("");
   const who = request.raw?.from ?? "whoever comes first";
   output.log.warn(
     `${raw} is open without any check: ${who} can pass for the machine you expect, so use it for services that ` +

@@ -14,6 +14,8 @@ export interface GuessLimit {
   giveBack(source: string): void;
 }
 
+/** The bucket of all holds this many seconds' worth: a handful of mistyped codes at one moment is no attack. */
+const commonBurstSeconds = 5;
 /** Sources that are remembered; the one that was not seen for the longest time is forgotten first. */
 const remembered = 5_000;
 
@@ -28,8 +30,9 @@ interface Bucket {
  */
 export function createGuessLimit({ now, perSecond }: GuessLimitDeps): GuessLimit {
   const { guessBurst, guessEveryMs } = limits;
+  const commonBurst = perSecond * commonBurstSeconds;
   const sources = new Map<string, Bucket>();
-  const all: Bucket = { tokens: perSecond, at: now() };
+  const all: Bucket = { tokens: commonBurst, at: now() };
 
   function refilled(bucket: Bucket, burst: number, everyMs: number): number {
     return Math.min(burst, bucket.tokens + (now() - bucket.at) / everyMs);
@@ -46,7 +49,7 @@ export function createGuessLimit({ now, perSecond }: GuessLimitDeps): GuessLimit
     take(source) {
       const known = sources.get(source);
       const own = known ? refilled(known, guessBurst, guessEveryMs) : guessBurst;
-      const common = refilled(all, perSecond, 1_000 / perSecond);
+      const common = refilled(all, commonBurst, 1_000 / perSecond);
       const isClean = own >= guessBurst;
       const allowed = own >= 1 && (isClean || common >= 1);
       put(source, allowed ? own - 1 : own);
@@ -56,7 +59,7 @@ export function createGuessLimit({ now, perSecond }: GuessLimitDeps): GuessLimit
     giveBack(source) {
       const known = sources.get(source);
       if (known) put(source, refilled(known, guessBurst, guessEveryMs) + 1);
-      all.tokens = Math.min(perSecond, all.tokens + 1);
+      all.tokens = Math.min(commonBurst, all.tokens + 1);
     },
   };
 }

@@ -1,14 +1,19 @@
+import { userInfo } from "node:os";
 import { Command } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
+import type { Target } from "../../agent/target.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import type { CreateInvitation } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { runExposure } from "../run-exposure.ts";
+import { runInvitation } from "../run-invitation.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import {
   collectCidr,
+  parseCidr,
   parseBytes,
   parseCount,
   parseDuration,
@@ -40,7 +45,10 @@ const Options = z.object({
   bytes: z.number().optional(),
   pool: z.number().default(limits.poolDefault),
   relays: z.number().default(1),
+  raw: z.boolean().default(false),
+  rawFrom: z.string().optional(),
 });
+type Options = z.infer<typeof Options>;
 
 /** `rdv expose`: the agent beside a service. */
 export function exposeCommand(runtime: Runtime): Command {
@@ -74,7 +82,12 @@ export function exposeCommand(runtime: Runtime): Command {
             "relays that carry the session at once, all with the same port",
             parseCount(1, limits.relaysPerSession),
             1,
-          ),
+          )
+          .option(
+            "--raw",
+            "no agent here: whoever dials a port of the relay is the service; for ssh and TLS alone",
+          )
+          .option("--raw-from <cidr>", "who may do so (default: the address that comes first)", parseCidr),
       ),
     ),
   )
@@ -87,6 +100,17 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
   const { output } = commonFrom(rawOptions, runtime);
   const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  if (options.raw || options.rawFrom !== undefined)
+    return await runInvitation({
+      api,
+      target,
+      request: rawRequest(target, options),
+      command: [],
+      qr: false,
+      rawOnly: true,
+      output,
+      runtime,
+    });
   await using pump = await openPump(rawOptions, output.log);
   const startedAt = Date.now();
   const outcome = await runExposure({ api, target, options, pump, output, signal: runtime.signal });
@@ -96,4 +120,18 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
   const lived = options.ttl !== undefined && Date.now() - startedAt >= (options.ttl - 1) * 1_000;
   if (outcome === "ended" && !lived)
     throw new RdvError("ended", "the session has ended; run the command again for a new one");
+}
+
+/** A raw session has no agent that could obey more than this; it is an invitation whose code is not sent to anybody. */
+function rawRequest(target: Target, { name, region, allow, ttl, rawFrom }: Options): CreateInvitation {
+  return {
+    target: target.label,
+    inviter: userInfo().username,
+    ttlSeconds: ttl ?? limits.rawSeconds,
+    raw: { from: rawFrom ?? null },
+    ...(target.service === undefined ? {} : { service: target.service }),
+    ...(name === undefined ? {} : { name }),
+    ...(region === undefined ? {} : { region }),
+    ...(allow === undefined ? {} : { allow }),
+  };
 }

@@ -50,6 +50,15 @@ test(
   },
 );
 
+test("rdv expose --raw needs no agent of ours at all", { skip }, async () => {
+  await using echo = await startEcho();
+  await using exposed = startRdv(["expose", String(echo.port), "--raw"], up.place);
+  const { raw, address = "" } = await exposed.event("invited");
+  await using _socat = await startSocat(String(raw), echo.port);
+  await exposed.event("ready");
+  assert.equal((await ask(Number(address.split(":").at(-1)), "hello")).bytes.toString(), "hello");
+});
+
 test("a raw port takes halves from its range alone, or from who came first", { skip }, async () => {
   await using echo = await startEcho();
   await using ranged = await invite(up.place, echo.port, "--raw-from", "127.0.0.9");

@@ -225,6 +225,27 @@ export function describeInvitations(rig: Rig): void {
       await refuses(invite({ ttlSeconds: limits.invitationSeconds + 1 }), "bad_request");
     });
 
+    test("a raw port has a lease of its own, its relay is told again when it is back, and it ends with the session", async () => {
+      await using relay = await rig.newRelay();
+      const plain = await invite({ region: relay.region });
+      assert.equal(plain.raw, null);
+      const { raw, session, expires } = await invite({ region: relay.region, raw: { from: "192.0.2.0/24" } });
+      const [place] = session.placements;
+      assert.ok(raw !== null && place);
+      const port = Number(raw.split(":").at(-1));
+      assert.equal(raw, `${place.host}:${port}`);
+      const others = [place.clientPort, plain.session.placements[0]?.clientPort];
+      assert.ok(!others.includes(port), "nobody else has that port");
+      const signal = await relay.link.next();
+      assert.ok(signal.type === "raw");
+      const ticket = await createTicketVerifier(await rig.api().jwks(), relay.id, Date.now)(signal.ticket);
+      assert.deepEqual(ticket.raw, { port, from: "192.0.2.0/24" });
+      await refuses(invite({ raw: { from: null }, ttlSeconds: limits.rawSeconds + 1 }), "bad_request");
+      await rig.api().endSession(session.id);
+      const until = Math.ceil(Date.parse(expires) / 1_000);
+      assert.deepEqual(await relay.link.next(), { type: "end", ended: { session: session.id, until } });
+    });
+
     test("another account cannot watch, and a session without invitation has nothing to watch", async () => {
       await using relay = await rig.newRelay();
       const invited = await invite({ region: relay.region });
