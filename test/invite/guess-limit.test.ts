@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuessLimit } from "../../control/guess-limit.ts";
+import { guessSource } from "../../control/guess-source.ts";
+import { newCode, readCode } from "../../protocol/invitations.ts";
+import { limits } from "../../protocol/limits.ts";
+
+test("a source has its tries, then one more each time they refill; right codes cost nothing", () => {
+  let now = 0;
+  const limit = createGuessLimit({ now: () => now, perSecond: 100 });
+  const tries = (source: string, count: number): boolean[] =>
+    Array.from({ length: count }, () => limit.take(source));
+  assert.ok(tries("a", limits.guessBurst).every(Boolean));
+  assert.equal(limit.take("a"), false);
+  assert.equal(limit.take("b"), true, "others are not concerned");
+  now += limits.guessEveryMs;
+  assert.deepEqual(tries("a", 2), [true, false]);
+  for (let i = 0; i < 100; i += 1) {
+    assert.equal(limit.take("c"), true);
+    limit.giveBack("c");
+  }
+});
+
+test("when all sources together guess too fast, those that were wrong wait and clean ones get a try", () => {
+  let now = 0;
+  const limit = createGuessLimit({ now: () => now, perSecond: 10 });
+  for (let i = 0; i < 200; i += 1) assert.equal(limit.take(`source ${i}`), true, "the first try of each");
+  for (let i = 0; i < 200; i += 1) assert.equal(limit.take(`source ${i}`), false, "no second one");
+  assert.equal(limit.take("the right person"), true);
+  now += 1_000;
+  const second = Array.from({ length: 200 }, (_, i) => limit.take(`source ${i}`)).filter(Boolean);
+  assert.equal(second.length, 10, "one second's worth for all of them");
+});
+
+test("one subscriber is one source, however the address is written", () => {
+  const cases = [
+    ["192.0.2.1", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["2001:db8::1", "2001:db8:0:0"],
+    ["2001:DB8:0:0:ffff::", "2001:db8:0:0"],
+    ["2001:db8:0:1::1", "2001:db8:0:1"],
+    ["fe80::1%eth0", "fe80:0:0:0"],
+    ["::1", "0:0:0:0"],
+  ] as const;
+  for (const [address, source] of cases) assert.equal(guessSource(address), source, address);
+});
+
+test("a code has 40 bits and is read however somebody types it", () => {
+  const code = newCode((bytes) => bytes.fill(0xff));
+  assert.equal(code, "ZZZZ-ZZZZ");
+  assert.equal(
+    newCode((bytes) => bytes.fill(0)),
+    "0000-0000",
+  );
+  assert.equal(
+    newCode((bytes) => (bytes.set([0, 0, 0, 0, 1]), bytes)),
+    "0000-0001",
+  );
+  for (const typed of ["k7q2-9fmx", " K7Q29FMX ", "k7 q2 9f mx"]) assert.equal(readCode(typed), "K7Q2-9FMX");
+  assert.equal(readCode("oil0-1111"), "0110-1111");
+  for (const wrong of ["", "K7Q2-9FM", "K7Q2-9FMXX", "K7Q2-9FMU", "../../x", "K7Q2%2D9FMX"])
+    assert.equal(readCode(wrong), undefined, wrong);
+});
