@@ -200,7 +200,9 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     if (told && !missing.told) rounds.start("lost");
     absence.write({ ...missing, told });
     if (told) await report(current);
-    return told ? null : toldAt;
+    // Once more when it counts as gone, for the region's list.
+    if (told) return deadAt > now() ? deadAt : null;
+    return toldAt;
   }
 
   return {

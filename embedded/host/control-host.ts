@@ -27,6 +27,7 @@ import { openDatabase } from "./database.ts";
 import { createObjectClass } from "./objects.ts";
 import type { ObjectClass, ObjectClassDeps } from "./objects.ts";
 import { createUpgrades } from "./upgrades.ts";
+import { keepYoungHeapSmall } from "./young-heap.ts";
 import type { Upgrades } from "./upgrades.ts";
 
 export interface ControlHostOptions {
@@ -62,6 +63,7 @@ export async function createControlHost({
   env: secrets,
   log,
 }: ControlHostOptions): Promise<ControlHost> {
+  keepYoungHeapSmall();
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
