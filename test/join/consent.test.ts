@@ -84,10 +84,11 @@ test(
     const invited = await bench.invite("127.0.0.1:22");
     await using first = await joinWith(invited, socat);
     await first.script.says("ready:");
-    await using second = await joinWith(invited, socat);
+    const elsewhere = { edit: (script: string): string => script.replace("/etc/machine-id", "/dev/null") };
+    await using second = await joinWith(invited, socat, elsewhere);
     assert.equal(await exitCode(second), 1);
     assert.match(second.script.output().stderr, /^rdv: Another machine has used this invitation\.$/m);
-    await using third = await joinWith(invited, perl);
+    await using third = await joinWith(invited, perl, elsewhere);
     assert.equal(await exitCode(third), 1);
     assert.match(third.script.output().stderr, /^rdv: the invitation was refused/m);
     await second.nothingLeft();
