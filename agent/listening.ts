@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { Target } from "./target.ts";
 
 /**
@@ -9,29 +9,38 @@ import type { Target } from "./target.ts";
 export async function isListening({ host, port }: Target): Promise<boolean | undefined> {
   if (!/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) return undefined;
   try {
-    const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readTable));
-    return tables
-      .join("")
-      .split("\n")
-      .some((line) => isListener(line, port));
+    return (
+      (await hasListener("/proc/net/tcp", port)) || (await hasListener("/proc/net/tcp6", port).catch(noIpv6))
+    );
   } catch {
     return undefined;
   }
 }
 
-/** The table of IPv6 is missing where the kernel has no IPv6. */
-async function readTable(path: string): Promise<string> {
-  return await readFile(path, "latin1").catch((error: unknown) => {
-    if (path.endsWith("6")) return "";
-    throw error;
-  });
+/** The kernel lists the sockets that listen before all others, which may be a hundred thousand lines. */
+async function hasListener(path: string, port: number): Promise<boolean> {
+  await using table = await open(path);
+  for await (const line of table.readLines({ encoding: "latin1" })) {
+    const entry = parseEntry(line);
+    if (entry === undefined) continue; // the line of headings
+    if (entry.state !== listens) return false;
+    if (entry.port === port && entry.local) return true;
+  }
+  return false;
 }
 
-/** Each line is `number: address:port peer:port state …` in hexadecimal; an address has the bytes of each word reversed. */
-function isListener(line: string, port: number): boolean {
-  const [, local = "", , state] = line.trim().split(/\s+/);
-  const [address = "", localPort = ""] = local.split(":");
+/** The table is missing where the kernel has no IPv6. */
+function noIpv6(): boolean {
+  return false;
+}
+
+const listens = "0A";
+
+/** `number: address:port peer:port state …` in hexadecimal; an address has the bytes of each word reversed. */
+function parseEntry(line: string): { local: boolean; port: number; state: string } | undefined {
+  const [, address, port, state] = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /.exec(line) ?? [];
+  if (address === undefined || port === undefined || state === undefined) return undefined;
   const isEverywhere = /^0+$/.test(address);
   const isLoopback = /^(0{16}FFFF0000)?[0-9A-F]{6}7F$/.test(address) || /^0{24}01000000$/.test(address);
-  return state === "0A" && Number.parseInt(localPort, 16) === port && (isEverywhere || isLoopback);
+  return { local: isEverywhere || isLoopback, port: Number.parseInt(port, 16), state };
 }
