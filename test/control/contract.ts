@@ -4,6 +4,7 @@ import { Problem } from "../../protocol/errors.ts";
 import { describeAccess } from "./contract/access.ts";
 import { describeAgents } from "./contract/agents.ts";
 import { describeApiDocument } from "./contract/api-document.ts";
+import { describeFleet } from "./contract/fleet.ts";
 import { describeHttp } from "./contract/http.ts";
 import { describeInvitations } from "./contract/invitations.ts";
 import { describeKeys } from "./contract/keys.ts";
@@ -38,6 +39,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describePolicies,
       describeApiDocument,
       describeRelays,
+      describeFleet,
       describePorts,
       describeAgents,
       describeSessions,
