@@ -60,12 +60,13 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
     return follow(id, pair, releases);
   }
 
-  async function follow(id: string, pair: Living, releases: readonly (() => void)[]): Promise<void> {
-    const { outcome, aToB, bToA } = await pair.joined.done;
-    metrics.pairEnded(pair.joined, outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome));
-    for (const release of releases) release();
-    finishedBytes += aToB + bToA;
-    living.delete(id);
+  function follow(id: string, pair: Living, releases: readonly (() => void)[]): Promise<void> {
+    return pair.joined.done.then(({ outcome, aToB, bToA }) => {
+      metrics.pairEnded(pair.joined, outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome));
+      for (const release of releases) release();
+      finishedBytes += aToB + bToA;
+      living.delete(id);
+    });
   }
 
   /** Ends a pair that the pump never had. */

@@ -31,6 +31,15 @@ export interface WorkerClient {
   fail(): void;
 }
 
+/** A pair until it ends; a slot is used again, this record is not. */
+interface LivingPair {
+  readonly resolve: (report: PumpReport) => void;
+  /** What was moved, once the slot may be another pair's. */
+  final?: PumpCounts;
+  /** One command a pair, so that the ring cannot run over. */
+  cutOrdered: boolean;
+}
+
 interface ClientDeps {
   readonly libc: Libc;
   readonly tuning: PumpTuning;
@@ -44,7 +53,7 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   const { control } = table;
   const commands = openRing(table.commands);
   const endings = openRing(table.endings);
-  const living = new Map<number, (report: PumpReport) => void>();
+  const living = new Map<number, LivingPair>();
   const freeSlots: number[] = [];
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const started = Promise.withResolvers<void>();
@@ -110,22 +119,19 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
     table.halfClosedMs[slot] = Math.min(halfClosedMs, longestMs);
     const { promise: done, resolve } = Promise.withResolvers<PumpReport>();
     if (living.size === 0) worker.ref();
-    living.set(slot, resolve);
+    const pair: LivingPair = { resolve, cutOrdered: false };
+    living.set(slot, pair);
     order(command.add, slot);
-    return joined(slot, done, resolve);
+    return joined(slot, done, pair);
   }
 
-  function joined(slot: number, done: Promise<PumpReport>, resolve: (report: PumpReport) => void): Joined {
-    let final: PumpCounts | undefined;
-    let cutOrdered = false; // one command a pair, so that the ring cannot run over
-    void done.then(({ aToB, bToA }) => (final = { aToB, bToA }));
-    const lives = (): boolean => living.get(slot) === resolve; // a slot is used again, a resolver is not
+  function joined(slot: number, done: Promise<PumpReport>, pair: LivingPair): Joined {
     return {
       done,
-      counts: () => final ?? counts(slot),
+      counts: () => pair.final ?? counts(slot),
       cut() {
-        if (cutOrdered || !lives()) return;
-        cutOrdered = true;
+        if (pair.cutOrdered || living.get(slot) !== pair) return;
+        pair.cutOrdered = true;
         order(command.cut, slot);
       },
     };
@@ -157,10 +163,12 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
   }
 
   function settle(slot: number, outcome: PumpReport["outcome"]): void {
-    const resolve = living.get(slot);
+    const pair = living.get(slot);
     living.delete(slot);
     restIfIdle();
-    resolve?.({ outcome, ...counts(slot) });
+    if (!pair) return;
+    pair.final = counts(slot);
+    pair.resolve({ outcome, ...pair.final });
   }
 
   /** An idle thread does not keep the process alive; one that starts or stops does, because somebody waits for it. */
