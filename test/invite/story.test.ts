@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask } from "../fixtures/clients.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
-import { runOk, startProcess } from "../fixtures/processes.ts";
+import { describe, runOk, startProcess } from "../fixtures/processes.ts";
+import type { Running } from "../fixtures/processes.ts";
+import { startEcho } from "../fixtures/services.ts";
 import { startSshd } from "../fixtures/sshd.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
+import { within } from "../fixtures/within.ts";
 import { invite } from "./invited.ts";
 
-const skip = skipWithout("sshd", "ssh", "curl", "socat");
+const skip = skipWithout("sshd", "ssh", "curl", "socat", "setpriv");
 
 test(
   "somebody pastes the line, is asked, and the inviter logs in to their machine by ssh",
@@ -36,5 +40,35 @@ test(
     const { code } = await joined.exited;
     assert.equal(code, 0);
     assert.match(joined.output().stderr, /the inviter has ended the session/);
+  },
+);
+
+test(
+  "the same person may paste the line again, another machine may not, and each program joins for real",
+  { skip },
+  async () => {
+    await using echo = await startEcho();
+    await using up = await startUp();
+    await using invited = await invite(up.place, echo.port);
+    const input = await (await fetch(invited.url)).text();
+    const paste = (method: string, prefix: readonly string[] = []): Running =>
+      startProcess("sh", ["-s", "--", "--yes"], {
+        prefix,
+        input,
+        env: { ...process.env, RDV_METHOD: method },
+      });
+    for (const [index, method] of ["node", "python3", "perl", "socat"].entries()) {
+      await using joined = paste(method);
+      await invited.rdv.event("joined", { method, times: index + 1 });
+      await joined.says("ready:");
+      const answer = await within(15_000, ask(invited.port, method), () => describe(method, joined));
+      assert.equal(answer.bytes.toString(), method);
+      await joined.says("closed: 127.0.0.1:");
+    }
+    // Another user of this machine is somebody else.
+    await using other = paste("python3", [requireTool("setpriv"), "--reuid", "65534"]);
+    const { code } = await within(15_000, other.exited, () => describe("another user", other));
+    assert.equal(code, 1);
+    assert.match(other.output().stderr, /rdv: Another machine has used this invitation; ask for a new one/);
   },
 );
