@@ -15,6 +15,7 @@ import { placementOn } from "./relays.ts";
 interface BookDeps {
   readonly ctx: ObjectContext;
   readonly now: () => number;
+  readonly random: () => number;
   readonly record: Cell<RelayRecord>;
   /** The relay was heard lately. */
   readonly isHere: (record: RelayRecord) => boolean;
@@ -33,7 +34,7 @@ export interface RelayBooks {
   forgetEnded(): void;
 }
 
-export function createRelayBooks({ ctx, now, record, isHere }: BookDeps): RelayBooks {
+export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps): RelayBooks {
   const ended = createTable(ctx.kv, "ended", z.number());
   const ports = createTable(ctx.kv, "port", PortEntry);
   const bySession = createTable(ctx.kv, "session", z.number());
@@ -64,7 +65,10 @@ export function createRelayBooks({ ctx, now, record, isHere }: BookDeps): RelayB
     offer: ({ among, count, ...holder }) => {
       const current = record.read();
       if (!current || current.draining) return [];
-      return offerPorts(book, holder, current.ports, { among, start: current.cursor, count }, now());
+      const { from, to } = current.ports;
+      // From anywhere, so that sessions which are placed at the same moment do not want the same ports.
+      const start = from + Math.floor(random() * (to - from + 1));
+      return offerPorts(book, holder, current.ports, { among, start, count }, now());
     },
     release: ({ session, endedUntil, port }) =>
       ctx.transaction(() => {

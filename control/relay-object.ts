@@ -65,7 +65,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   const record = createCell(ctx.kv, "relay", RelayRecord);
   const absence = createCell(ctx.kv, "absence", Absence);
   const isHere = (current: RelayRecord): boolean => lastHeard(current) + limits.deadAfterMs > now();
-  const books = createRelayBooks({ ctx, now, record, isHere });
+  const books = createRelayBooks({ ctx, now, random: services.random, record, isHere });
   const release = (input: ReleaseInput): void => {
     books.release(input);
     const { session, endedUntil: until, leave } = input;
