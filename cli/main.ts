@@ -18,7 +18,11 @@ const interrupts = createInterrupts(process);
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   stdout: stdout.write,
-  stderr: (text) => void process.stderr.write(text),
+  stderr: (text) => {
+    // On a terminal both are one text, and the line to use next stands where it was said.
+    stdout.flush();
+    process.stderr.write(text);
+  },
   signal: interrupts.signal,
   isTerminal: process.stdout.isTTY,
   ask: async (question) => await askAtTerminal(question, interrupts.signal),

@@ -119,6 +119,7 @@ test("a command is run with host and port filled in, and its exit code is the in
   const args = ["invite", String(echo.port), "--", "sh", "-c", script, "{host}", "{port}"];
   await using inviting = startPlainRdv(args, { stateDir: up.place.stateDir, keepInput: true });
   await inviting.says("Waiting for them");
+  await inviting.says("| sh\n");
   const url = /https?:\/\/\S+\/j\/\S+/.exec(inviting.output().stdout)?.[0] ?? "";
   await using joined = startRdv(["join", url, "--yes"], { stateDir: stranger.path });
   inviting.stdin.end("hello\n");
@@ -138,6 +139,7 @@ test("for people it says what to send, who came and what to type", async () => {
   await using stranger = await createTempDir();
   await using inviting = startPlainRdv(["invite", String(echo.port), "--qr", "--as", "Anna"], up.place);
   await inviting.says("Waiting for them");
+  await inviting.says("| sh\n");
   const { stdout, stderr } = inviting.output();
   assert.match(stdout, /^curl -fsSL (\S+) \| sh\n$/, "stdout is the line to send, and nothing else");
   assert.match(stderr, /on Windows {4}irm \S+\/ps1 \| iex/);
