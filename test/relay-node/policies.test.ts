@@ -32,7 +32,7 @@ test("a newer policy holds for an open listener at once, and an older ticket doe
   bench.control.changePolicy(await bench.ticket({ revision: 9, epoch: 2 }));
   bench.control.changePolicy("no ticket");
   await until(
-    () => bench.lines.some((line) => line.includes("policy not taken")),
+    () => bench.lines.some((line) => line.includes("ticket of the control plane is not taken")),
     "all of them were looked at",
   );
   const before = turnedAway(bench, "not_allowed");
