@@ -59,7 +59,9 @@ const killedOneOfTwo: Measure = async (fleet, sessions) => {
   const [first] = agents.ready().values();
   const [lost = "", kept = ""] = first?.addresses ?? [];
   const relay = fleet.relayAt(lost);
-  const touched = [...agents.ready().values()].filter(({ addresses }) => addresses.includes(lost)).length;
+  const touched = [...agents.ready().values()].filter(({ addresses }) =>
+    addresses.some((one) => fleet.relayAt(one) === relay),
+  ).length;
   const clients = watch(fleet, () => kept);
   await relay.killHard();
   const start = Date.now();
