@@ -21,9 +21,9 @@ export async function readSecret(question: string, deps: SecretDeps): Promise<st
   const { input, say, signal } = deps;
   addAbortSignal(signal, input);
   if (!input.isTTY) return await firstLine(deps);
-  say(question);
-  input.setRawMode(true);
+  input.setRawMode(true); // before the question: what is typed at once must not show either
   try {
+    say(question);
     return await firstLine(deps);
   } finally {
     input.setRawMode(false);
