@@ -45,6 +45,7 @@ export interface RelayNodeOptions {
   /** Timers, in milliseconds; the defaults are those of `limits`. */
   readonly clientWaitMs?: number;
   readonly stickyMs?: number;
+  readonly drainMs?: number;
   readonly handshakeMs?: number;
   readonly lingerMs?: number;
   /** Connections and session listeners open at once; by default what the descriptor limit allows. */
@@ -88,6 +89,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     note: createLogBudget(log, now),
     clientWaitMs: options.clientWaitMs ?? limits.clientWaitMs,
     stickyMs: options.stickyMs ?? limits.stickyMs,
+    drainMs: options.drainMs ?? limits.drainMs,
     listenHost: options.listenHost,
     ports: options.ports,
     onEnded: (ended) => memory.addEnded([ended]),

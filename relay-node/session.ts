@@ -25,6 +25,8 @@ export interface SessionDeps {
   readonly note: (message: string, fields: LogFields) => void;
   readonly clientWaitMs: number;
   readonly stickyMs: number;
+  /** What lives when a session leaves for another relay may finish for this long. */
+  readonly drainMs: number;
   readonly now: () => number;
 }
 
@@ -80,6 +82,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
   let state = emptyPairing;
   let listener: TcpListener | undefined;
   let rest: NodeJS.Timeout | undefined;
+  let finish: NodeJS.Timeout | undefined;
   let busy = false;
   let invited = false;
   let present = false;
@@ -136,6 +139,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       case "remember_ended":
         return options.onEnded(state.expires);
       case "forget":
+        clearTimeout(finish);
         policy[Symbol.dispose]();
         return options.onForgotten();
     }
@@ -185,6 +189,16 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     rest = setTimeout(() => dispatch({ type: "rested" }), Math.min(options.stickyMs, untilExpiry));
   }
 
+  /** The session may come back meanwhile, so only what lives now is cut then. */
+  function startFinish(): void {
+    const leaving = state.pairs.map(({ id }) => id);
+    clearTimeout(finish);
+    if (leaving.length === 0) return;
+    finish = setTimeout(() => {
+      for (const pair of leaving) pairs.cut(pair, "cut");
+    }, options.drainMs);
+  }
+
   return {
     halfArrived(arrival, ticket) {
       // First of all: a list that cannot be read must refuse the half, not leave the session open to everybody.
@@ -205,7 +219,10 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     },
     allows: (ip) => policy.allows(ip),
     mayConnect: () => policy.mayConnect(),
-    tell: dispatch,
+    tell(event) {
+      if (event.type === "leave") startFinish();
+      dispatch(event);
+    },
     get place() {
       const isOpen = state.listening === "yes" || (state.port === null && state.halves.length > 0);
       return isOpen && state.epoch > 0 ? { port: state.port, epoch: state.epoch } : undefined;

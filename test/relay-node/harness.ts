@@ -130,6 +130,8 @@ export interface Control extends AsyncDisposable {
   end(ended: EndedSession): void;
   /** Sends a ticket with a newer policy. */
   changePolicy(ticket: string): void;
+  /** Says that the session is at another relay now. */
+  leave(session: string): void;
 }
 
 async function startControl(refuses: RdvError | undefined): Promise<Control> {
@@ -167,6 +169,9 @@ async function startControl(refuses: RdvError | undefined): Promise<Control> {
     },
     changePolicy(ticket: string) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "policy", ticket }));
+    },
+    leave(session: string) {
+      for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "leave", session }));
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets.clients) socket.terminate();

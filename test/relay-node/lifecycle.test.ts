@@ -262,3 +262,17 @@ async function settledDescriptors(): Promise<number> {
   }
   return count;
 }
+
+test("pairs of a session that went to another relay may finish, but not for ever", async () => {
+  await using bench = await startBench({ drainMs: 1_000 });
+  const half = await waitingHalf(bench, await bench.ticket());
+  const client = await dialClient(bench);
+  assert.equal((await half.answer()).type, "paired");
+  const waiting = await waitingHalf(bench, await bench.ticket());
+  bench.control.leave("s_sessionundertest0000");
+  const refused = await waiting.answer();
+  assert.ok(refused.type === "refused" && refused.status === 503, "the waiting half is told to go");
+  client.socket.write("still here");
+  await half.received(10);
+  await until(() => bench.relay.metrics().pairEnds.get("cut") === 1, "its time to finish is over");
+});
