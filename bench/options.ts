@@ -24,7 +24,7 @@ Prints tables; writes latest.json and chart.svg. It gates nothing.
 Scenarios: throughput, round-trip, connections, first-byte, idle-pairs, stopped-reader
 
 Examples:
-  npm run bench                                    everything, about 12 minutes
+  npm run bench                                    everything, about 13 minutes
   npm run bench -- --quick                         everything, once over lightly
   npm run bench -- --only hop,round-trip           one scenario of one kind, all peers
   npm run bench -- --only "rdv,haproxy,throughput" --rounds 9 --out /tmp/bench
