@@ -1,12 +1,13 @@
 import type { Socket } from "node:net";
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
-import { hostPort } from "../protocol/api.ts";
+import { addressOn } from "../protocol/api.ts";
 import type { CreateSession, Session } from "../protocol/api.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { SessionSignal, TicketedPlacement } from "../protocol/signals.ts";
+import type { TicketedPlacement } from "../protocol/placements.ts";
+import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
 import { abortable } from "./abortable.ts";
 import { isListening } from "./listening.ts";
@@ -167,6 +168,12 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
         return pools.dial(signal.relay, signal.withinMs);
       case "check":
         return pools.check(signal.relay);
+      case "direct":
+        return void link.send({
+          type: "direct",
+          offer: signal.offer,
+          answer: { type: "no", reason: "off" },
+        });
       case "replaced":
         return end("replaced", { type: "replaced" });
       case "ended":
@@ -178,7 +185,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   function onUp({ relay, epoch }: PoolPlacement, placements: readonly TicketedPlacement[]): void {
     link.send({ type: "up", relay });
     const { id: session, name } = link.session;
-    const addresses = placements.map(({ host, clientPort }) => hostPort(host, clientPort));
+    const addresses = placements.map((placement) => addressOn(placement, name));
     const gone =
       told.session === session ? told.addresses.find((one) => !addresses.includes(one)) : undefined;
     const isNews = told.session !== session || told.addresses.join() !== addresses.join();

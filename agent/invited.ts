@@ -93,6 +93,7 @@ function placementOf({ relay, port, ticket, expires }: InvitedDeps["admission"])
     host: relay,
     sharedPort: port,
     clientPort: port,
+    tls: null,
     ticket,
     ticketExpires: expires,
     epoch: 1,

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import type { TicketedPlacement } from "../protocol/signals.ts";
+import type { TicketedPlacement } from "../protocol/placements.ts";
 
 /** A placement as the pool needs it: where to dial, with which ticket, in which epoch of the session. */
 export interface PoolPlacement extends TicketedPlacement {

@@ -1,4 +1,5 @@
-import type { TicketedPlacement, SessionSignal } from "../protocol/signals.ts";
+import type { TicketedPlacement } from "../protocol/placements.ts";
+import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement, ReportedCode } from "./pool.ts";
 import { createWarmPool } from "./warm-pool.ts";
 import type { WarmPool, WarmPoolDeps } from "./warm-pool.ts";

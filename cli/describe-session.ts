@@ -1,5 +1,5 @@
 import type { Session } from "../protocol/api.ts";
-import { hostPort } from "../protocol/api.ts";
+import { addressOn } from "../protocol/api.ts";
 
 /** A session for people, one fact a line. */
 export function describeSession(session: Session): string {
@@ -11,7 +11,7 @@ export function describeSession(session: Session): string {
     [
       "relays",
       placements
-        .map(({ relay, region, host, clientPort }) => `${relay} (${region}, ${hostPort(host, clientPort)})`)
+        .map((placement) => `${placement.relay} (${placement.region}, ${addressOn(placement, session.name)})`)
         .join(", "),
     ],
     ["state", session.state],

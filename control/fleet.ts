@@ -39,7 +39,7 @@ export async function listCandidates(services: Services): Promise<RelayCandidate
     .filter((entries) => entries.length > 0)
     .slice(0, limits.regionsMeasured)
     .flatMap((entries) => shuffle(entries, services.random).slice(0, candidatesARegion))
-    .map(({ relay: { id, region, host, sharedPort } }) => ({ id, region, host, sharedPort }));
+    .map(({ relay: { id, region, host, sharedPort, tls } }) => ({ id, region, host, sharedPort, tls }));
 }
 
 /** How many relays other than `relay` take sessions now. */

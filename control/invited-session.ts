@@ -64,7 +64,9 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       if (!leased.ok) return leased;
       const current = store.readRunning();
       if (!current?.invitation) return refuse("ended", "The session is over");
-      const raw = { port: leased.value.clientPort, from };
+      const { clientPort: port } = leased.value;
+      if (port === null) throw new Error("a raw port without a port");
+      const raw = { port, from };
       store.save({
         ...current,
         // Nobody has a ticket for the first epoch yet, so it is the raw halves'.

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Placement, Relay } from "../protocol/api.ts";
-import { Host, Port, Region, RelayId, RelayLoad } from "../protocol/api.ts";
+import { Host, Port, Region, RelayId, RelayLoad, Fingerprint } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { RelaySignal } from "../protocol/signals.ts";
 import { isoTime } from "./sessions.ts";
@@ -12,6 +12,7 @@ export const RelayRecord = z.object({
   host: Host,
   sharedPort: Port,
   ports: z.object({ from: Port, to: Port }),
+  tls: Fingerprint.nullable().default(null),
   version: z.string(),
   load: RelayLoad.nullable(),
   seenAt: z.number(),
@@ -56,7 +57,7 @@ export function removalObstacle(view: Relay): string | undefined {
 }
 
 /** A session's place on the relay. */
-export function placementOn(record: RelayRecord, clientPort: number): Placement {
-  const { id, region, host, sharedPort } = record;
-  return { relay: id, region, host, sharedPort, clientPort };
+export function placementOn(record: RelayRecord, clientPort: number | null): Placement {
+  const { id, region, host, sharedPort, tls } = record;
+  return { relay: id, region, host, sharedPort, clientPort, tls };
 }

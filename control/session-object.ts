@@ -241,6 +241,9 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         case "lost":
         case "up":
           return await inTurn(() => moves.said(signal));
+        case "direct":
+        case "path":
+          return;
         case "bye":
           return void (await end("its agent stopped"));
       }

@@ -10,7 +10,7 @@ import {
   RelayId,
   SessionId,
   SessionName,
-  hostPort,
+  addressOn,
 } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
@@ -216,7 +216,9 @@ export function viewOf(record: SessionRecord, heardAt: number | null): Session {
     target: record.target,
     state: record.ended ? "ended" : presentAt === null ? "waiting" : "live",
     epoch: record.epoch,
-    address: first ? hostPort(first.host, first.clientPort) : "",
+    address: first ? addressOn(first, record.name) : "",
+    private: false,
+    agentKey: null,
     placements: record.placements,
     policy: record.policy,
     createdAt: isoTime(record.createdAt),

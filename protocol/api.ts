@@ -30,6 +30,14 @@ export const Cidr = z
   // zod reads the prefix of an IPv6 range as any number, `/3.2` included.
   .refine((range) => /^[^/]+(\/\d+)?$/.test(range), "a prefix is a whole number");
 
+/** SHA-256 of something public that stands for a key, in base64url without padding (RFC 4648 section 5). */
+const sha256 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "not a SHA-256 in base64url");
+
+/** Of the key in a certificate: the hash of its SubjectPublicKeyInfo (as in RFC 7469 section 2.4). */
+export const Fingerprint = sha256;
+/** Of a key as JWK (RFC 7638). */
+export const Thumbprint = sha256;
+
 /** Text for people that ends up on terminals: without control characters and half characters. */
 const plainText = z.string().regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u, "has control characters in it");
 
@@ -83,6 +91,8 @@ export const CreateSession = z.strictObject({
   latencies: z.array(RegionLatency).max(limits.regionsMeasured).optional(),
   /** Relays that carry the session at once, all with the same port; by default one. */
   relays: z.number().int().min(1).max(limits.relaysPerSession).optional(),
+  /** No public port: only who has a ticket of the owner's reaches the service. */
+  private: z.boolean().optional(),
   allow: allow.optional(),
   ttlSeconds: ttlSeconds.optional(),
   once: z.boolean().optional(),
@@ -110,7 +120,10 @@ export const Placement = z.object({
   /** Public host of the relay: clients dial `host:clientPort`, halves dial `host:sharedPort`. */
   host: Host,
   sharedPort: Port,
-  clientPort: Port,
+  /** Null when the session is private. */
+  clientPort: Port.nullable(),
+  /** Key of the certificate that the shared port shows, for the halves to pin; null when it speaks plain TCP alone. */
+  tls: Fingerprint.nullable().default(null),
 });
 export type Placement = z.infer<typeof Placement>;
 
@@ -124,8 +137,14 @@ export const Session = z.object({
   target: z.string(),
   state: SessionState,
   epoch: z.number().int().min(0),
-  /** `host:port` that a plain client dials. */
+  /** `host:port` that a plain client dials; the name of a private session, which only `rdv connect` reaches. */
   address: z.string(),
+  private: z.boolean().default(false),
+  /**
+   * Key with which the newest agent says that it ends encryption; null when it has none. The control plane passes it on
+   * and cannot vouch for it: whoever relies on it compares it with what the agent's own machine shows.
+   */
+  agentKey: Fingerprint.nullable().default(null),
   placements: z.array(Placement).min(1),
   policy: Policy,
   createdAt: z.iso.datetime(),
@@ -171,6 +190,7 @@ export const Relay = z.object({
   host: Host,
   sharedPort: Port,
   ports: z.object({ from: Port, to: Port }),
+  tls: Fingerprint.nullable().default(null),
   state: z.enum(["up", "draining", "gone"]),
   leases: z.number().int().min(0),
   load: RelayLoad.nullable(),
@@ -180,7 +200,13 @@ export const Relay = z.object({
 export type Relay = z.infer<typeof Relay>;
 
 /** A relay that a new session may get: agents measure how far it is. */
-export const RelayCandidate = z.object({ id: RelayId, region: Region, host: Host, sharedPort: Port });
+export const RelayCandidate = z.object({
+  id: RelayId,
+  region: Region,
+  host: Host,
+  sharedPort: Port,
+  tls: Fingerprint.nullable().default(null),
+});
 export type RelayCandidate = z.infer<typeof RelayCandidate>;
 
 /** Answer of `GET /v1/relays/candidates`. */
@@ -246,6 +272,14 @@ export type CreatedKey = z.infer<typeof CreatedKey>;
 /** Answer of `GET /v1/keys`, in the order of ids. */
 export const KeyList = z.object({ keys: z.array(Key), next });
 export type KeyList = z.infer<typeof KeyList>;
+
+/** What a client of a session uses there: `host:port`, or the session's name where it has no public port. */
+export function addressOn(
+  { host, clientPort }: Pick<Placement, "host" | "clientPort">,
+  name: string,
+): string {
+  return clientPort === null ? name : hostPort(host, clientPort);
+}
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
 export function hostPort(host: string, port: number): string {

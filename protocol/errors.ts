@@ -15,6 +15,13 @@ export const errorRules = {
   unauthorized: { status: 401, exit: 1, retry: false, title: "The token is missing or not valid" },
   ticket_invalid: { status: 401, exit: 1, retry: false, title: "The ticket is not valid" },
   ticket_expired: { status: 401, exit: 1, retry: false, title: "The ticket has expired" },
+  proof_invalid: {
+    status: 401,
+    exit: 1,
+    retry: false,
+    title: "The proof that the ticket is the sender's own is missing or not valid",
+  },
+  untrusted: { status: 401, exit: 1, retry: false, title: "The other side has not the expected key" },
   forbidden: { status: 403, exit: 1, retry: false, title: "Not allowed with this token" },
   not_found: { status: 404, exit: 1, retry: false, title: "No such thing" },
   timeout: { status: 408, exit: 1, retry: true, title: "No answer in time" },

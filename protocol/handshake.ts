@@ -5,6 +5,10 @@ export const upgradeToken = "rdv/1";
 /** Paths on the relay's shared port, by which side of the pair asks. */
 export const halfPaths = { agent: "/v1/agent", client: "/v1/client" } as const;
 export type HalfKind = keyof typeof halfPaths;
+/** Where the relay tells who asks how it sees them: their mapped address. */
+export const addressPath = "/v1/address";
+/** Where a half opens a WebSocket that carries its request and its bytes, when nothing else comes through. */
+export const webSocketPath = "/v1/ws";
 
 /** What the relay says in its 101 answer. */
 export interface PairedHead {
@@ -14,17 +18,21 @@ export interface PairedHead {
   readonly client: string;
   /** Clients that still wait for a half. */
   readonly demand: number;
+  /** The client came with a ticket of the session's owner: `rdv connect`, not a plain program. */
+  readonly ticketed: boolean;
 }
 
 /**
  * The request that a half sends. `host` is the relay's `host:port`.
  * `Expect: 100-continue` asks the relay to say when the half waits and the session's port is open
- * (RFC 9110 section 10.1.1); a half that leaves it out hears nothing before its 101.
+ * (RFC 9110 section 10.1.1); a half that leaves it out hears nothing before its 101. `proof` shows that the ticket is
+ * the sender's own (RFC 9449 section 4).
  */
-export function formatHalfRequest(kind: HalfKind, host: string, ticket: string): string {
+export function formatHalfRequest(kind: HalfKind, host: string, ticket: string, proof?: string): string {
+  const proven = proof === undefined ? "" : `DPoP: ${proof}\r\n`;
   return (
     `GET ${halfPaths[kind]} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${upgradeToken}\r\n` +
-    `Expect: 100-continue\r\nAuthorization: Bearer ${ticket}\r\n\r\n`
+    `Expect: 100-continue\r\nAuthorization: Bearer ${ticket}\r\n${proven}\r\n`
   );
 }
 
@@ -35,7 +43,7 @@ export const waitingAnswer = "HTTP/1.1 100 Continue\r\n\r\n";
 export function formatPaired(head: PairedHead): string {
   return (
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgradeToken}\r\n` +
-    `Rdv-Pair: ${head.pair}\r\nRdv-Client: ${head.client}\r\nRdv-Demand: ${head.demand}\r\n\r\n`
+    `Rdv-Pair: ${head.pair}\r\nRdv-Client: ${head.client}\r\nRdv-Demand: ${head.demand}\r\nRdv-Kind: ${head.ticketed ? "ticket" : "plain"}\r\n\r\n`
   );
 }
 
@@ -98,7 +106,8 @@ function parsePaired(headers: ReadonlyMap<string, string>, headBytes: number): H
     demand < 0
   )
     return { type: "malformed" };
-  return { type: "paired", head: { pair, client, demand }, headBytes };
+  const ticketed = headers.get("rdv-kind") === "ticket";
+  return { type: "paired", head: { pair, client, demand, ticketed }, headBytes };
 }
 
 /** What a relay says about a client is shown on terminals. */

@@ -64,6 +64,20 @@ export const limits = {
   /** A ticket's life, in seconds: renewed every `ticketRenewMs`, so at least 1 h is left when the control plane goes away. */
   ticketSeconds: 90 * 60,
   ticketRenewMs: 30 * 60_000,
+  /** A proof of possession is as old as its way and its clock make it, in seconds; it is remembered that long. */
+  proofSeconds: 60,
+  /** Proofs that a relay remembers at once, each of a ticket that was found good. */
+  proofsRemembered: 100_000,
+  /** A connection waits this long for a direct path before it takes the relay. */
+  directWaitMs: 300,
+  /** An agent has this long to find its own addresses and to answer an offer. */
+  directAnswerMs: 2_000,
+  /** Both ends dial each other for this long before they leave it to the relay. */
+  directDialMs: 3_000,
+  /** Addresses of one side that the other one tries. */
+  candidates: 12,
+  /** Offers of clients that one session passes on: this many at once, and so many a second. */
+  offerRate: { perSecond: 5, burst: 20 },
   /** A ticket as it is sent; one with the longest allow-list has about 5,400 bytes, and the head around it needs some. */
   ticketBytes: 7 * 1024,
   /** A session whose agent went away without goodbye keeps its port this long; a freed port rests this long. */

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import {
   AccountId,
+  Fingerprint,
   Host,
-  Placement,
   Port,
   Region,
   RelayId,
@@ -10,13 +10,10 @@ import {
   SessionId,
   SessionName,
 } from "./api.ts";
+import { DirectAnswer, DirectOffer, DirectOutcome, OfferId } from "./connect.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
-import { SentTicket } from "./tickets.ts";
-
-/** A placement and the ticket with which the agent's halves open it. */
-export const TicketedPlacement = Placement.extend({ ticket: SentTicket, ticketExpires: z.number().int() });
-export type TicketedPlacement = z.infer<typeof TicketedPlacement>;
+import { TicketedPlacement } from "./placements.ts";
 
 /** Heartbeat, the same text on every control connection so that the platform can answer it without waking an object. */
 export const pingText = '{"type":"ping"}';
@@ -31,13 +28,17 @@ export const AgentSignal = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("refused"),
     relay: RelayId,
-    clientPort: Port,
+    clientPort: Port.nullable(),
     code: z.enum(["port_unavailable", "wrong_relay", "ticket_invalid", "draining", "full"]),
   }),
   /** Halves wait at this relay now, with the newest placement: places that the session has left can be given up. */
   z.object({ type: z.literal("up"), relay: RelayId }),
   /** The relay cannot be reached from here; said again with every failed attempt. */
   z.object({ type: z.literal("lost"), relay: RelayId }),
+  /** Answer to `direct`: where this agent dials from and listens, or why it does not. */
+  z.object({ type: z.literal("direct"), offer: OfferId, answer: DirectAnswer }),
+  /** What became of a direct connection, for the metrics; said once an offer. */
+  z.object({ type: z.literal("path"), offer: OfferId, outcome: DirectOutcome }),
   /** The agent stops for good: end the session now. */
   z.object({ type: z.literal("bye") }),
 ]);
@@ -58,6 +59,8 @@ export const SessionSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("dial"), relay: RelayId, withinMs: z.number().int().min(0) }),
   /** The control plane has lost sight of the relay: look whether it is still there, and say `lost` if not. */
   z.object({ type: z.literal("check"), relay: RelayId }),
+  /** A client of the owner's wants to meet without relay; the agent answers within `limits.directAnswerMs`. */
+  z.object({ type: z.literal("direct"), offer: OfferId, from: DirectOffer }),
   /** A newer agent took over; this one must stop. */
   z.object({ type: z.literal("replaced") }),
   /** The session is over. */
@@ -87,6 +90,8 @@ export const RelaySignal = z.discriminatedUnion("type", [
     host: Host,
     sharedPort: Port,
     ports: z.object({ from: Port, to: Port }),
+    /** Key of its certificate; null when it speaks plain TCP alone. */
+    tls: Fingerprint.nullable().default(null),
     version: z.string().max(40),
   }),
   /** After `hello`, in pages: what the relay serves, so that both agree. */

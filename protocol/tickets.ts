@@ -2,7 +2,7 @@ import { SignJWT, errors, importJWK, jwtVerify } from "jose";
 import type { CryptoKey, JSONWebKeySet, JWK } from "jose";
 import { createLocalJWKSet } from "jose";
 import * as z from "zod";
-import { AccountId, Cidr, Port, RelayId, SessionId, SessionName } from "./api.ts";
+import { AccountId, Cidr, Port, RelayId, SessionId, SessionName, Thumbprint } from "./api.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
 
@@ -26,6 +26,8 @@ export const Ticket = z.object({
   /** Plain clients a second, and bytes of both directions, of the whole session; absent means no such limit. */
   connectsPerSecond: z.number().int().min(1).optional(),
   bytes: z.number().int().min(1).optional(),
+  /** Thumbprint of the key with which every half proves that the ticket is its own (RFC 7800 section 3.1, RFC 9449 section 6). */
+  cnf: z.object({ jkt: Thumbprint }).optional(),
   /** Counts the session's changes: of two tickets of one epoch the higher one has the newer policy. */
   revision: z.number().int().min(0).optional(),
   /** Seconds since 1970. */

@@ -83,7 +83,10 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
     async tell(id, half, client, demand) {
       told.set(id, { half: half.arrival, leg: half.watch.take() });
       if (!half.arrival.http) return !half.arrival.socket.destroyed;
-      return await writeAll(half.arrival.socket, formatPaired({ pair: id, client: client.address, demand }));
+      return await writeAll(
+        half.arrival.socket,
+        formatPaired({ pair: id, client: client.address, demand, ticketed: client.http }),
+      );
     },
     join(id, { arrival: { http, socket, address }, watch }) {
       const pair = told.get(id);
@@ -91,10 +94,11 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
       const leg = watch.take();
       if (!http) return begin(id, leg, pair.leg);
       // Not awaited: a suspended function would keep both socket objects for as long as the pair lives.
-      return writeAll(socket, formatPaired({ pair: id, client: address, demand: 0 })).then((sent) =>
-        sent && pair.cut === undefined
-          ? begin(id, leg, pair.leg)
-          : giveUp(id, socket, sent ? (pair.cut ?? "cut") : "reset_by_client"),
+      return writeAll(socket, formatPaired({ pair: id, client: address, demand: 0, ticketed: true })).then(
+        (sent) =>
+          sent && pair.cut === undefined
+            ? begin(id, leg, pair.leg)
+            : giveUp(id, socket, sent ? (pair.cut ?? "cut") : "reset_by_client"),
       );
     },
     untold(id) {

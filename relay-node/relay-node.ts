@@ -154,6 +154,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         host: options.publicHost,
         sharedPort: shared.port,
         ports: options.ports,
+        tls: null,
         version,
       },
       load: () => report.load(),

@@ -10,7 +10,7 @@ import { readToEnd } from "../fixtures/clients.ts";
 import { until } from "../fixtures/within.ts";
 import { startLocalService } from "./local-service.ts";
 
-const paired = formatPaired({ pair: "p1", client: "192.0.2.1:5", demand: 3 });
+const paired = formatPaired({ pair: "p1", client: "192.0.2.1:5", demand: 3, ticketed: false });
 
 /** A half to `port`, with what it was told in order and a promise of its end. */
 function half(port: number, dialMs = 5_000) {

@@ -9,6 +9,7 @@ const place: PoolPlacement = {
   region: "here",
   host: "127.0.0.1",
   sharedPort: 8788,
+  tls: null,
   clientPort: 20_000,
   ticket: "one",
   ticketExpires: 0,

@@ -8,7 +8,8 @@ import type { CreateSession, Session } from "../../protocol/api.ts";
 import { RdvError, toProblem } from "../../protocol/errors.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { AgentSignal, parseSignal, pongText } from "../../protocol/signals.ts";
-import type { SessionSignal, TicketedPlacement } from "../../protocol/signals.ts";
+import type { TicketedPlacement } from "../../protocol/placements.ts";
+import type { SessionSignal } from "../../protocol/signals.ts";
 
 /** The session's side of the control plane, played by a test over a real WebSocket. */
 export interface StandInControl extends AsyncDisposable {
@@ -54,6 +55,7 @@ export async function startStandInControl(
     host: "127.0.0.1",
     sharedPort: relayPort,
     clientPort: 20_000,
+    tls: null,
     ticket: "ticket-1",
     ticketExpires: 4_000_000_000,
   };
@@ -186,6 +188,8 @@ function sessionOf(
     epoch: 0,
     address: `${placement.host}:${placement.clientPort}`,
     placements: [placement],
+    private: false,
+    agentKey: null,
     policy: { allow: [], once: request.once ?? false, pairs: 256 },
     createdAt: new Date().toISOString(),
     expiresAt: expires,

@@ -63,7 +63,7 @@ export async function startStandInRelay(
       pair(demand = 0) {
         waiting.delete(half);
         socket.removeAllListeners("end");
-        socket.write(formatPaired({ pair: `p${count}`, client: "192.0.2.1:1234", demand }));
+        socket.write(formatPaired({ pair: `p${count}`, client: "192.0.2.1:1234", demand, ticketed: false }));
         changed();
         return socket;
       },

@@ -38,7 +38,7 @@ test("a control plane cannot put lines into the request of a half, nor name rela
 
 test("a relay cannot steer the agent's terminal with what it says of a client", () => {
   const said = (client: string) =>
-    parseHalfAnswer(formatPaired({ pair: "p1", client, demand: 0 }), false).type;
+    parseHalfAnswer(formatPaired({ pair: "p1", client, demand: 0, ticketed: false }), false).type;
   assert.equal(said("192.0.2.1:4711"), "paired");
   assert.equal(said("[2001:db8::1]:4711"), "paired");
   for (const client of ["\u001b[2J", "a b", "\u009b31m", "x".repeat(101), ""])
@@ -47,7 +47,7 @@ test("a relay cannot steer the agent's terminal with what it says of a client", 
 
 test("a demand that no relay can have is refused", () => {
   const said = (demand: number) =>
-    parseHalfAnswer(formatPaired({ pair: "p1", client: "192.0.2.1:1", demand }), false).type;
+    parseHalfAnswer(formatPaired({ pair: "p1", client: "192.0.2.1:1", demand, ticketed: false }), false).type;
   for (const demand of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])
     assert.equal(said(demand), "malformed");
 });

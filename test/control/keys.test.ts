@@ -83,6 +83,7 @@ function report(id: string, keys: string[]) {
     host: "relay.test",
     sharedPort: 8788,
     clientPort: 20_000,
+    tls: null,
   };
   const identity = {
     id,

@@ -12,6 +12,7 @@ function relay(id: string, changes: Partial<Relay> = {}, linked = true): RelayEn
     region: "eu",
     host: "h",
     sharedPort: 1,
+    tls: null,
     ports: { from: 1, to: 100 },
     leases: 0,
     version: "1",
@@ -81,7 +82,7 @@ test("relays that carry a session together are in other regions, else on other h
   assert.deepEqual(ids(2), ["a", "d"]);
   assert.deepEqual(ids(3), ["a", "d", "c"]);
   assert.deepEqual(ids(9), ["a", "d", "c"]);
-  const kept = { relay: "x", region: "us", host: "h2", sharedPort: 1, clientPort: 2 };
+  const kept = { relay: "x", region: "us", host: "h2", sharedPort: 1, clientPort: 2, tls: null };
   assert.deepEqual(ids(3, [kept]), ["a", "d"]);
 });
 

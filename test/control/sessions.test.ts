@@ -29,6 +29,7 @@ const placement = {
   host: "2001:db8::1",
   sharedPort: 8788,
   clientPort: 20_000,
+  tls: null,
 };
 const identity = {
   id: newSessionId(),
@@ -184,6 +185,7 @@ test("a relay without a sign of life for limits.deadAfterMs is gone, and back af
     region: "eu",
     host: "h",
     sharedPort: 1,
+    tls: null,
     ports: { from: 5, to: 9 },
     version: "1",
   } as const;

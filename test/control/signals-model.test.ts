@@ -134,7 +134,8 @@ async function agree(
       1,
       "one port everywhere",
     );
-    for (const { relay, clientPort } of session.placements) wanted.get(relay)?.set(session.id, clientPort);
+    for (const { relay, clientPort } of session.placements)
+      if (clientPort !== null) wanted.get(relay)?.set(session.id, clientPort);
   }
   for (const relay of relays) {
     const ports = wanted.get(relay.id) ?? new Map<string, number>();
@@ -183,7 +184,7 @@ async function attach(control: Simulation, { session, socket }: TestAgent): Prom
 }
 
 /** Where the agent was told last that its session is. */
-function placements({ socket }: TestAgent): readonly { relay: string; clientPort: number }[] {
+function placements({ socket }: TestAgent): readonly { relay: string; clientPort: number | null }[] {
   const told = (socket?.received ?? []) as SessionSignal[]; // what the objects sent
   const last = told.findLast((signal) => signal.type === "placed");
   return last?.type === "placed" ? last.placements : [];
@@ -194,7 +195,7 @@ function dialAll(agents: readonly TestAgent[], relays: readonly TestRelay[]): vo
   for (const agent of agents)
     for (const { relay: id, clientPort } of placements(agent)) {
       const relay = relays.find((one) => one.id === id);
-      if (relay?.up && agent.socket?.isOpen) relay.open.set(agent.session, clientPort);
+      if (relay?.up && agent.socket?.isOpen && clientPort !== null) relay.open.set(agent.session, clientPort);
     }
 }
 

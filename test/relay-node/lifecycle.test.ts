@@ -21,6 +21,7 @@ test("the relay says hello and its load, in the words of the contract", async ()
     region: "test",
     host: "127.0.0.1",
     sharedPort: bench.relay.sharedPort,
+    tls: null,
     ports: { from: 1_024, to: 65_535 },
     version,
   });

@@ -66,7 +66,9 @@ export function describeFleet(rig: Rig): void {
       assert.equal(session.placements[0]?.region, near.region);
       const candidates = await rig.api().relayCandidates();
       assert.ok(candidates.some((one) => one.id === near.id));
-      assert.ok(candidates.every((one) => Object.keys(one).sort().join() === "host,id,region,sharedPort"));
+      assert.ok(
+        candidates.every((one) => Object.keys(one).sort().join() === "host,id,region,sharedPort,tls"),
+      );
     });
 
     test("a relay that serves what it has no lease for is told what became of it", async () => {

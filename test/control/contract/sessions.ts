@@ -18,7 +18,7 @@ export function describeSessions(rig: Rig): void {
       assert.equal(first.address, "relay.test:20000");
       assert.equal(second.address, "relay.test:20001");
       assert.deepEqual(first.placements, [
-        { relay: id, region, host: "relay.test", sharedPort: 8788, clientPort: 20_000 },
+        { relay: id, region, host: "relay.test", sharedPort: 8788, clientPort: 20_000, tls: null },
       ]);
       assert.equal(first.state, "waiting");
       assert.equal(first.epoch, 0);
