@@ -1,16 +1,18 @@
 import type { Socket } from "node:net";
-import { dialTcp } from "../net/dial.ts";
+import { resetSocket } from "../net/pump-reset.ts";
 import { hostPort } from "../protocol/api.ts";
 import { RdvError, fromProblem } from "../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind, PairedHead } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfFailure } from "./pool.ts";
+import { dialRelay } from "./relay-dial.ts";
+import type { RelayPort } from "./relay-dial.ts";
 
 interface HalfOptions {
   readonly kind: HalfKind;
   /** Where the relay's shared port is, and what opens it. */
-  readonly relay: { readonly host: string; readonly sharedPort: number; readonly ticket: string };
+  readonly relay: RelayPort & { readonly ticket: string };
   /** The relay has this long to take the connection, and again as long to say 100. Default `limits.dialMs`. */
   readonly dialMs?: number;
   /** The relay has said 100: the half waits. Called once, before `onPaired`. */
@@ -30,8 +32,8 @@ export interface Half {
 /** Opens one half at a relay: dial, request, 100, then 101 or a refusal. Ends with one of `onPaired` and `onLost`. */
 export function openHalf(options: HalfOptions): Half {
   const stop = new AbortController();
-  const { host, sharedPort } = options.relay;
-  dialTcp({ host, port: sharedPort, signal: stop.signal, timeoutMs: options.dialMs ?? limits.dialMs }).then(
+  const { relay, dialMs = limits.dialMs } = options;
+  dialRelay(relay, { signal: stop.signal, timeoutMs: dialMs }).then(
     (socket) => {
       if (stop.signal.aborted) socket.destroy();
       else shakeHands(socket, options, stop.signal);
@@ -63,7 +65,7 @@ function shakeHands(socket: Socket, options: HalfOptions, signal: AbortSignal): 
   // A reset, because a FIN that crosses the relay's 101 would look to the client like a service that has nothing to say.
   const onAbort = (): void => {
     detach();
-    socket.resetAndDestroy();
+    resetSocket(socket);
   };
 
   function read(ended: boolean): void {

@@ -250,6 +250,7 @@ function samePlace(a: PoolPlacement, b: PoolPlacement): boolean {
     a.host === b.host &&
     a.sharedPort === b.sharedPort &&
     a.clientPort === b.clientPort &&
+    a.tls === b.tls &&
     a.relay === b.relay
   );
 }

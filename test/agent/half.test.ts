@@ -22,7 +22,7 @@ function half(port: number, dialMs = 5_000) {
   }>();
   const opened: Half = openHalf({
     kind: "agent",
-    relay: { host: "127.0.0.1", sharedPort: port, ticket: "the-ticket" },
+    relay: { host: "127.0.0.1", sharedPort: port, tls: null, ticket: "the-ticket" },
     dialMs,
     onAccepted: () => told.push("accepted"),
     onPaired: (head, socket, early) => {

@@ -1,0 +1,64 @@
+import type { Socket } from "node:net";
+import { connect } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { RdvError } from "../../protocol/errors.ts";
+import { fingerprintOf } from "./certificate.ts";
+
+interface SecureClientOptions {
+  /** Of the only key that the other side may have; see `fingerprintOf`. */
+  readonly fingerprint: string;
+  /** The other side's `host:port`, for errors. */
+  readonly where: string;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Begins TLS 1.3 on a connected socket. The other side is known by its key alone: neither names nor authorities nor
+ * dates are looked at. Throws `untrusted` for another key, `unreachable`, `timeout`, or the reason of `signal`, and
+ * the socket is then destroyed.
+ */
+export async function secureClient(socket: Socket, options: SecureClientOptions): Promise<TLSSocket> {
+  const { fingerprint, where, signal, timeoutMs } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal.reason as Error); // ours are errors
+  const timer = setTimeout(
+    () =>
+      reject(new RdvError("timeout", `${where} takes connections but speaks no TLS within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  const secure = connect({ socket, minVersion: "TLSv1.3", rejectUnauthorized: false });
+  // Stays for good: a reset before the owner has looked must not end the process.
+  secure.on("error", (error) => reject(handshakeError(error, where)));
+  const onClose = (): void => reject(handshakeError(undefined, where));
+  secure.once("close", onClose);
+  secure.once("secureConnect", resolve);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await promise;
+    checkKey(secure, fingerprint, where);
+    return secure;
+  } catch (error) {
+    secure.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    secure.off("close", onClose);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function checkKey(secure: TLSSocket, expected: string, where: string): void {
+  const shown = secure.getPeerX509Certificate();
+  if (shown !== undefined && fingerprintOf(shown.raw) === expected) return;
+  throw new RdvError(
+    "untrusted",
+    `${where} has not the key that the control plane names for it: somebody may be in between`,
+  );
+}
+
+function handshakeError(error: Error | undefined, where: string): RdvError {
+  const why = error?.message ?? "it closed the connection";
+  return new RdvError("unreachable", `No TLS with ${where}: ${why}`, { cause: error });
+}
