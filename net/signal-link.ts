@@ -5,6 +5,8 @@ import { limits } from "../protocol/limits.ts";
 import { createBackoff } from "./backoff.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Log } from "./log.ts";
+import type { Proxies } from "./proxy/proxies.ts";
+import { targetOf } from "./proxy/url-target.ts";
 import { openSignalSocket } from "./signal-socket.ts";
 import type { SignalEnd, SignalSocket } from "./signal-socket.ts";
 
@@ -22,6 +24,8 @@ export interface SignalLinkOptions<In, Out> {
   readonly onRefused: (error: RdvError) => "stop" | "retry";
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Ways out of this network; by default everything goes directly. */
+  readonly proxies?: Proxies | undefined;
   readonly backoff?: Backoff;
   /** Who is at the other end, for the log. */
   readonly what?: string;
@@ -42,12 +46,13 @@ export interface SignalLink<Out> extends AsyncDisposable {
 /**
  * Keeps one WebSocket to the control plane: `ping` every `heartbeatMs`, dead after `deadAfterMs` of silence,
  * reconnecting with backoff and the server's `Retry-After` until it is disposed of or `signal` aborts.
- * Throws `usage` when the address or the token cannot be sent at all.
+ * Throws `usage` when the address or the token cannot be sent at all, or its proxy is none.
  */
 export function createSignalLink<In, Out extends object = object>(
   options: SignalLinkOptions<In, Out>,
 ): SignalLink<Out> {
   requireSendable(options.url, options.token);
+  options.proxies?.for(targetOf(new URL(options.url)));
   const { now = Date.now, backoff = createBackoff(), heartbeatMs = limits.heartbeatMs } = options;
   const stop = new AbortController();
   const lifetime = AbortSignal.any([options.signal, stop.signal]);

@@ -6,6 +6,9 @@ import { RdvError, fromProblem } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { parseSignal, pingText, pongText } from "../protocol/signals.ts";
 import type { Log } from "./log.ts";
+import { noProxies } from "./proxy/proxies.ts";
+import type { Proxies } from "./proxy/proxies.ts";
+import { tunnelFor } from "./proxy/socket-tunnel.ts";
 
 interface SignalSocketOptions<In> {
   readonly url: string;
@@ -15,6 +18,7 @@ interface SignalSocketOptions<In> {
   readonly onSignal: (signal: In) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly proxies?: Proxies | undefined;
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
 }
@@ -48,6 +52,7 @@ export function openSignalSocket<In>(options: SignalSocketOptions<In>): SignalSo
     perMessageDeflate: false,
     maxPayload: limits.signalBytes,
     handshakeTimeout: limits.requestMs,
+    ...tunnelFor(options.url, options.proxies ?? noProxies, options.signal),
   });
   let reason = "";
   let refused: RdvError | undefined;

@@ -73,6 +73,9 @@ async function send(
         `${base.origin} did not answer within ${limits.requestMs / 1_000} s; check --control and the network`,
         { cause },
       );
+    // A way out of this network that does not work says so better itself.
+    if (cause instanceof Error && cause.cause instanceof RdvError) throw cause.cause;
+    if (cause instanceof RdvError) throw cause;
     throw new RdvError(
       "unreachable",
       `Cannot reach the control plane at ${base.origin} (${reasonOf(cause)}); is it running, is --control right?`,

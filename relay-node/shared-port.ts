@@ -12,6 +12,7 @@ import type { HalfOutcome } from "../protocol/outcomes.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";
+import { createWebSocketDoor } from "./web-socket-door.ts";
 
 /** A well formed request of a half; its ticket is not checked yet. */
 export interface HalfRequest {
@@ -56,6 +57,7 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
   });
+  const door = createWebSocketDoor((connection) => void server.emit("connection", connection));
   server.on("connection", (socket: Socket) => {
     socket.on("error", ignore);
     if (budget.admit(socket)) metrics.accepted("shared");
@@ -63,6 +65,7 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
   });
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.setTimeout(0);
+    if (door.wants(request)) return door.open(request, socket, head);
     void receiveHalf(request, socket, head, options);
   });
   server.on("request", (request, response) => answer(request, response, options));
@@ -77,6 +80,7 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     [Symbol.asyncDispose]: async () => {
       server.close();
       server.closeAllConnections();
+      door[Symbol.dispose]();
     },
   };
 }
