@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { AgentAttach } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { ObjectContext, ObjectSocket } from "./platform.ts";
@@ -85,7 +86,9 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
     accept: async (request, record, key) => {
       const older = ctx.sockets();
       const { socket, response } = ctx.accept(request);
-      const attached = { ...attachedRecord(record, now()), attachedWith: key };
+      // The route has looked at it.
+      const attach = AgentAttach.parse(Object.fromEntries(new URL(request.url).searchParams));
+      const attached = { ...attachedRecord(record, attach, now()), attachedWith: key };
       socket.serializeAttachment({
         epoch: attached.epoch,
         acceptedAt: now(),

@@ -87,7 +87,7 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
 
 function kindOf(route: Route): RequestKind {
   if (isSocket(route)) return "connect";
-  return route.method === "POST" ? "create" : "request";
+  return 201 in route.answers ? "create" : "request";
 }
 
 function isSocket(route: Route): boolean {

@@ -69,7 +69,7 @@ export function createInvitationObject(
     const before = use.read();
     if (before && before.machine !== machine) return usedByAnother;
     const session = env.SESSIONS.getByName(sessionObjectName(found.owner, found.session));
-    const admitted = await session.admit(null);
+    const admitted = await session.admit({ agentKey: who.fingerprint ?? null });
     if (!admitted.ok || !readOpen()) return noInvitation;
     const times = (before?.times ?? 0) + 1;
     const used = { machine, times, by: { ...who, ip, at: now() } };

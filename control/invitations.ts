@@ -65,7 +65,7 @@ async function openSession(
   services: Services,
   { account: owner, key }: Caller,
   invitation: string,
-  { target, service, allow, ttlSeconds, region, name: wanted }: CreateInvitation,
+  { target, service, allow, ttlSeconds, region, name: wanted, private: hidden }: CreateInvitation,
 ): Promise<Session> {
   const name = wanted ?? `${service ?? "help"}-${randomText(5)}`;
   const request: CreateSession = {
@@ -74,6 +74,7 @@ async function openSession(
     allow,
     ttlSeconds,
     ...(region === undefined ? {} : { region }),
+    ...(hidden === undefined ? {} : { private: hidden }),
   };
   const { id } = unwrap(await services.env.ACCOUNTS.getByName(owner).reserve({ owner, request }));
   const opened = await sessionOf(services, owner, id).open({ id, owner, name, key, request, invitation });
@@ -86,6 +87,7 @@ function detailsOf(request: CreateInvitation, session: Session, expiresAt: numbe
     target: request.target,
     service: request.service ?? null,
     address: session.address,
+    private: session.private,
     session: session.name,
     allow: session.policy.allow,
     expires: new Date(expiresAt).toISOString(),

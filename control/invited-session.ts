@@ -19,7 +19,7 @@ export interface Admission {
 /** A session whose agent has no account and no control connection: an invited machine with a ticket. */
 export interface InvitedSession {
   /** A ticket for the machine that used the code, until the session's own end; machines that came before are replaced. */
-  admit(): Promise<Outcome<Admission>>;
+  admit(agentKey: string | null): Promise<Outcome<Admission>>;
   /** Opens the session's raw port; gives its `host:port`. */
   openRaw(from: string | null): Promise<Outcome<string>>;
   /** The relay may have forgotten the raw port. */
@@ -59,7 +59,14 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       if (!record?.invitation || !placement || record.expiresAt === null)
         return refuse("ended", "The session is over");
       const session = rawLease(record.id);
-      const request = { session, owner: record.owner, name: "raw", wanted: null, strict: false };
+      const request = {
+        session,
+        owner: record.owner,
+        name: "raw",
+        wanted: null,
+        strict: false,
+        private: false,
+      };
       const leased = await env.RELAYS.getByName(placement.relay).lease(request);
       if (!leased.ok) return leased;
       const current = store.readRunning();
@@ -71,20 +78,23 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
         ...current,
         // Nobody has a ticket for the first epoch yet, so it is the raw halves'.
         epoch: Math.max(1, current.epoch),
-        ticketsUntil: Math.ceil(record.expiresAt / 1_000),
+        ticketsUntil: Math.max(current.ticketsUntil, Math.ceil(record.expiresAt / 1_000)),
         invitation: { ...current.invitation, raw },
       });
       await sendRaw();
       return done(hostPort(placement.host, raw.port));
     },
     relayBack: sendRaw,
-    async admit() {
+    async admit(agentKey) {
       const record = store.readRunning();
       const [placement] = record?.placements ?? [];
       if (!record?.invitation || !placement || record.expiresAt === null)
         return refuse("ended", "The session is over");
       const expires = Math.ceil(record.expiresAt / 1_000);
-      const admitted = { ...record, epoch: record.epoch + 1, ticketsUntil: expires, ticketsAt: now() };
+      // The session's end may have been nearer or farther when others got their tickets.
+      const ticketsUntil = Math.max(record.ticketsUntil, expires);
+      const fresh = { epoch: record.epoch + 1, agentKey, ticketsUntil, ticketsAt: now() };
+      const admitted = { ...record, ...fresh };
       store.save({ ...admitted, revision: record.revision + 1 });
       const ticket = await signer.sign(ticketFor(admitted, placement, now()));
       await report();

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { limits } from "../protocol/limits.ts";
-import { AccountId, SessionId, SessionName } from "../protocol/api.ts";
+import { AccountId, Port, SessionId, SessionName } from "../protocol/api.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 
@@ -13,6 +13,10 @@ export const PortEntry = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("unavailable"), until: z.number() }),
 ]);
 export type PortEntry = z.infer<typeof PortEntry>;
+
+/** What a session has at a relay: a port; or, when it is private, a place without one, of which this is the owner. */
+export const Lease = z.union([Port, z.object({ owner: AccountId })]);
+export type Lease = z.infer<typeof Lease>;
 
 /** A session's raw port has a lease of its own, under a name that is no session's. */
 export function rawLease(session: string): string {
@@ -37,7 +41,7 @@ interface Entries<T> {
 /** The books of one relay. `ports` is keyed by the port, `bySession` by session id, `byName` by `owner/name` (resting ports). */
 export interface LeaseBook {
   readonly ports: Entries<PortEntry>;
-  readonly bySession: Entries<number>;
+  readonly bySession: Entries<Lease>;
   readonly byName: Entries<number>;
 }
 
@@ -48,6 +52,8 @@ export interface Holder {
 }
 
 export interface LeaseRequest extends Holder {
+  /** The session needs a place and no port. */
+  readonly private: boolean;
   /** The port that the session would like. */
   readonly wanted: number | null;
   /** Refuse instead of giving another port than `wanted`. */
@@ -62,6 +68,7 @@ export interface PortRange {
 /**
  * Leases a port, idempotently: a session that has one keeps it, unless it now insists on another.
  * Order of choice: the wanted port, the port that rests for this owner and name, the next free one after `cursor`.
+ * A private session gets a place without port (null), and gives back the port that it had.
  */
 export function leasePort(
   book: LeaseBook,
@@ -69,9 +76,14 @@ export function leasePort(
   range: PortRange,
   cursor: number,
   now: number,
-): Outcome<{ port: number; cursor: number }> {
-  const held = book.bySession.get(request.session);
-  if (held !== undefined && (!request.strict || request.wanted === null || request.wanted === held))
+): Outcome<{ port: number | null; cursor: number }> {
+  const held = portOf(book.bySession.get(request.session));
+  if (request.private) {
+    if (typeof held === "number") releasePort(book, request.session, "rest", now);
+    book.bySession.set(request.session, { owner: request.owner });
+    return done({ port: null, cursor });
+  }
+  if (typeof held === "number" && (!request.strict || request.wanted === null || request.wanted === held))
     return done({ port: held, cursor });
   const choice = choosePort(book, request, range, cursor, now);
   if (!choice.ok) return choice;
@@ -90,9 +102,9 @@ export function leasePort(
 
 /** Ends a session's lease: the port then rests for its owner and name, or is avoided because the relay cannot listen there. */
 export function releasePort(book: LeaseBook, session: string, next: "rest" | "avoid", now: number): void {
-  const port = book.bySession.get(session);
-  if (port === undefined) return;
+  const port = portOf(book.bySession.get(session));
   book.bySession.delete(session);
+  if (typeof port !== "number") return;
   const entry = book.ports.get(String(port));
   if (entry?.kind !== "leased" || entry.session !== session) return;
   const until = now + limits.stickyMs;
@@ -100,6 +112,11 @@ export function releasePort(book: LeaseBook, session: string, next: "rest" | "av
   dropRest(book, entry.owner, entry.name);
   book.ports.set(String(port), { kind: "resting", owner: entry.owner, name: entry.name, until });
   book.byName.set(restKey(entry.owner, entry.name), port);
+}
+
+/** The port of a lease: null when it has none, undefined when there is no lease. */
+export function portOf(lease: Lease | undefined): number | null | undefined {
+  return typeof lease === "object" ? null : lease;
 }
 
 /** Ports that the session could have now: of `among`, or of the whole range from `start` on; at most `count`. */

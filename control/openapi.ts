@@ -14,12 +14,14 @@ import {
   UpdateSession,
   WhoAmI,
 } from "../protocol/api.ts";
+import { ClientTickets, RequestTickets } from "../protocol/connect.ts";
 import { Problem } from "../protocol/errors.ts";
 import { version } from "../protocol/version.ts";
 import type { Access, Route } from "./route.ts";
 
 /** Schemas with a name of their own in the document. */
 const named = {
+  ClientTickets,
   CreateKey,
   CreateSession,
   CreatedKey,
@@ -30,6 +32,7 @@ const named = {
   Problem,
   Relay,
   RelayList,
+  RequestTickets,
   Session,
   SessionList,
   UpdateSession,

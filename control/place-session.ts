@@ -28,7 +28,7 @@ export async function placeOnOne(
   return refusal;
 }
 
-/** Leases one port number on up to `count` relays, which are as far apart as there are; fewer are taken as they come. */
+/** Leases one port number, or none, on up to `count` relays, which are as far apart as there are; fewer are taken as they come. */
 export async function placeOnSeveral(
   services: Services,
   request: LeaseRequest,
@@ -82,7 +82,8 @@ async function commonPorts(
   { env, random }: Services,
   request: LeaseRequest,
   entries: readonly RelayEntry[],
-): Promise<number[]> {
+): Promise<(number | null)[]> {
+  if (request.private) return [null];
   if (request.wanted !== null && request.strict) return [request.wanted];
   let among: number[] | null = null;
   for (const { relay } of entries)

@@ -4,7 +4,7 @@ import type { EndedSession } from "../protocol/signals.ts";
 import type { Cell, Table } from "./cell.ts";
 import { createTable } from "./cell.ts";
 import type { LeaseRequest } from "./leases.ts";
-import { PortEntry, leasePort, offerPorts, releasePort } from "./leases.ts";
+import { Lease, PortEntry, leasePort, offerPorts, releasePort } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { ObjectContext } from "./platform.ts";
@@ -23,8 +23,8 @@ interface BookDeps {
 
 /** What a relay's object writes down: who leases which port, and which sessions are over. */
 export interface RelayBooks {
-  /** By session, the port that it leases. */
-  readonly bySession: Table<number>;
+  /** By session, what it leases. */
+  readonly bySession: Table<Lease>;
   readonly ports: Table<PortEntry>;
   lease(request: LeaseRequest): Outcome<Placement>;
   offer(input: OfferInput): number[];
@@ -37,7 +37,7 @@ export interface RelayBooks {
 export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps): RelayBooks {
   const ended = createTable(ctx.kv, "ended", z.number());
   const ports = createTable(ctx.kv, "port", PortEntry);
-  const bySession = createTable(ctx.kv, "session", z.number());
+  const bySession = createTable(ctx.kv, "session", Lease);
   const book = { ports, bySession, byName: createTable(ctx.kv, "name", z.number()) };
 
   function lease(request: LeaseRequest): Outcome<Placement> {

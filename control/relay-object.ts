@@ -6,6 +6,7 @@ import { RelaySignal, parseSignal, pongText } from "../protocol/signals.ts";
 import { adminAccount, keyOfRequest } from "./auth.ts";
 import { createCell } from "./cell.ts";
 import type { Holder, LeaseRequest } from "./leases.ts";
+import { portOf } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { DurableModule, ObjectContext, ObjectSocket } from "./platform.ts";
@@ -173,7 +174,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     { sessions }: Extract<RelaySignal, { type: "sessions" }>,
   ): Promise<void> {
     const { id } = attachmentOf(socket);
-    const leasedPort = (session: string): number | undefined => books.bySession.get(session);
+    const leasedPort = (session: string) => portOf(books.bySession.get(session));
     const lease = (request: LeaseRequest): Outcome<unknown> => books.lease(request);
     for (const signal of await reconcile(id, sessions, { services, leasedPort, lease })) sendAll(signal);
   }

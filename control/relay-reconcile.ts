@@ -7,8 +7,8 @@ import { sessionObjectName } from "./services.ts";
 
 interface ReconcileDeps {
   readonly services: Services;
-  /** The port that is leased to a session here. */
-  readonly leasedPort: (session: string) => number | undefined;
+  /** The port that is leased to a session here; null: a place without port, undefined: nothing. */
+  readonly leasedPort: (session: string) => number | null | undefined;
   readonly lease: (request: LeaseRequest) => Outcome<unknown>;
 }
 
@@ -27,15 +27,16 @@ export async function reconcile(
 ): Promise<LinkSignal[]> {
   const signals: LinkSignal[] = [];
   async function check({ session, owner, port }: OpenSession): Promise<void> {
-    if (port !== null && leasedPort(session) === port) return;
+    if (leasedPort(session) === port) return;
     const object = services.env.SESSIONS.getByName(sessionObjectName(owner, session));
     const where = await object.whereabouts({ relay, port });
     if (where.type === "over") {
       const until = Math.floor(services.now() / 1_000) + limits.ticketSeconds;
       return void signals.push({ type: "end", ended: { session, until } });
     }
-    if (where.type === "here" && port !== null) {
-      const request = { session, owner, name: where.name, wanted: port, strict: true };
+    if (where.type === "here") {
+      const place = { wanted: port, strict: true, private: port === null };
+      const request = { session, owner, name: where.name, ...place };
       if (lease(request).ok) return;
     }
     if (where.type === "elsewhere" || where.type === "here") signals.push({ type: "leave", session });

@@ -2,8 +2,8 @@ import * as z from "zod";
 import { createCell } from "./cell.ts";
 import type { Table } from "./cell.ts";
 import { countOthers } from "./fleet.ts";
-import { isRawLease } from "./leases.ts";
-import type { PortEntry } from "./leases.ts";
+import { isRawLease, portOf } from "./leases.ts";
+import type { Lease, PortEntry } from "./leases.ts";
 import type { ObjectContext } from "./platform.ts";
 import type { RelayRecord } from "./relays.ts";
 import { placementOn } from "./relays.ts";
@@ -40,7 +40,7 @@ const Round = z.object({ kind: RoundKind, after: z.string(), nextAt: z.number() 
 interface RoundDeps {
   readonly ctx: ObjectContext;
   readonly services: Services;
-  readonly bySession: Table<number>;
+  readonly bySession: Table<Lease>;
   readonly ports: Table<PortEntry>;
   /** The session is over or elsewhere: its lease is a leftover. */
   readonly drop: (session: string) => void;
@@ -49,12 +49,19 @@ interface RoundDeps {
 export function createRelayRounds({ ctx, services, bySession, ports, drop }: RoundDeps): RelayRounds {
   const round = createCell(ctx.kv, "round", Round);
 
-  async function tell(kind: RoundKind, relay: RelayRecord, session: string, port: number): Promise<void> {
-    const lease = ports.get(String(port));
-    if (lease?.kind !== "leased" || lease.session !== session) return drop(session);
+  /** The owner of a session with this lease; undefined when its port is not its own. */
+  function ownerOf(session: string, lease: Lease): string | undefined {
+    if (typeof lease === "object") return lease.owner;
+    const entry = ports.get(String(lease));
+    return entry?.kind === "leased" && entry.session === session ? entry.owner : undefined;
+  }
+
+  async function tell(kind: RoundKind, relay: RelayRecord, session: string, lease: Lease): Promise<void> {
+    const owner = ownerOf(session, lease);
+    if (owner === undefined) return drop(session);
     if (isRawLease(session)) return;
-    const object = services.env.SESSIONS.getByName(sessionObjectName(lease.owner, session));
-    const placement = placementOn(relay, port);
+    const object = services.env.SESSIONS.getByName(sessionObjectName(owner, session));
+    const placement = placementOn(relay, portOf(lease) ?? null);
     const belongs =
       kind === "back"
         ? await object.relayBack({ placement, withinMs: spreadMs(relay.leases) })
@@ -87,7 +94,7 @@ export function createRelayRounds({ ctx, services, bySession, ports, drop }: Rou
       const told = [...bySession.entries({ startAfter: after, limit: batch })];
       for (let first = 0; first < told.length; first += atOnce)
         await Promise.allSettled(
-          told.slice(first, first + atOnce).map(([session, port]) => tell(kind, relay, session, port)),
+          told.slice(first, first + atOnce).map(([session, lease]) => tell(kind, relay, session, lease)),
         );
       const now = round.read();
       // Another round may have begun meanwhile.

@@ -6,6 +6,7 @@ import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import { placeBeside, placeOnOne, placeOnSeveral } from "./place-session.ts";
 import type { Services } from "./services.ts";
+import { isPrivate } from "./sessions.ts";
 import type { SessionRecord } from "./sessions.ts";
 
 /** Leases for a request: on the relays that the session has, while they serve, else on the best ones. */
@@ -15,12 +16,15 @@ export async function leaseFor(
   request: CreateSession,
   old: readonly Placement[],
 ): Promise<Outcome<Placement[]>> {
-  const { region, port = null, latencies = [], relays: count = 1 } = request;
+  const { region, port = null, latencies = [], relays: count = 1, private: hidden = false } = request;
   const wish: Wish = { region: region ?? null, latencies, except: [], linkedOnly: false, regions: 1 };
-  const lease: LeaseRequest = { ...holder, wanted: port, strict: port !== null };
+  const lease: LeaseRequest = { ...holder, wanted: port, strict: port !== null, private: hidden };
   const mine = old.filter((place) => region === undefined || place.region === region).slice(0, count);
   const [first] = mine;
   if (!first) return await place(services, lease, wish, count);
+  // One by one its relays would give a session that was private different ports.
+  if (!hidden && first.clientPort === null && count > 1)
+    return await placeInPublic(services, lease, wish, count, old);
   const { kept, absent, refusal } = await keepLeases(services, lease, mine);
   if (refusal) return refusal;
   const wanted = kept[0]?.clientPort ?? port ?? first.clientPort;
@@ -31,10 +35,26 @@ export async function leaseFor(
   // With no other relay the old place is as good as any: its relay may come back.
   const stay = absent.filter((one) => one.clientPort === (kept[0] ?? added[0])?.clientPort || !added[0]);
   const placements = [...kept, ...added, ...stay].slice(0, count);
-  const isWrongPort = port !== null && placements.some((one) => one.clientPort !== port);
-  return isWrongPort
+  const isRight = ({ clientPort }: Placement): boolean =>
+    hidden ? clientPort === null : clientPort !== null && clientPort === (port ?? clientPort);
+  return !placements.every(isRight)
     ? refuse("no_relay", "The session's relay is away, and no other one is here")
     : done(placements);
+}
+
+/** Places a private session that is to have a public port from now on; it stays what it is when there is none. */
+async function placeInPublic(
+  services: Services,
+  lease: LeaseRequest,
+  wish: Wish,
+  count: number,
+  old: readonly Placement[],
+): Promise<Outcome<Placement[]>> {
+  const placed = await placeOnSeveral(services, lease, wish, count);
+  if (!placed.ok)
+    for (const { relay } of old)
+      await services.env.RELAYS.getByName(relay).lease({ ...lease, private: true });
+  return placed;
 }
 
 /** Leases after a relay refused the agent's half: on another relay, or with another port, unless the user fixed it. */
@@ -52,7 +72,7 @@ export async function leaseAfterRefusal(
   const state = (await relay.view(null))?.state;
   if (state === undefined || state === "gone") return await leaseElsewhere(services, record, refused);
   await relay.release({ session: record.id, endedUntil: null, port: "avoid", leave: false });
-  const free = { ...holderOf(record), wanted: null, strict: false };
+  const free = { ...leaseOf(record), wanted: null, strict: false };
   if (record.placements.length > 1)
     return await placeOnSeveral(services, free, wishOf(record, []), record.placements.length);
   const exchanged = await relay.lease(free);
@@ -75,7 +95,7 @@ export async function leaseElsewhere(
     record,
     placements.map(({ relay }) => relay),
   );
-  const lease = { ...holderOf(record), wanted: old.clientPort, strict: fixedPort };
+  const lease = { ...leaseOf(record), wanted: old.clientPort, strict: fixedPort };
   const [added] = await placeMore(services, lease, wish, keep, 1);
   if (!added) return refuse("no_relay", "There is no other relay for the session");
   return done(placements.map((one) => (one.relay === old.relay ? added : one)));
@@ -88,7 +108,7 @@ export async function leaseMissing(services: Services, record: SessionRecord): P
     record,
     placements.map(({ relay }) => relay),
   );
-  const lease = { ...holderOf(record), wanted: null, strict: true };
+  const lease = { ...leaseOf(record), wanted: null, strict: true };
   const added = await placeBeside(services, lease, wish, placements, relays - placements.length);
   return [...placements, ...added];
 }
@@ -128,8 +148,7 @@ async function keepLeases(services: Services, lease: LeaseRequest, old: readonly
     else if (outcome.code === "no_relay") absent.push(one);
     else {
       const before = old.filter((place) => kept.some(({ relay }) => relay === place.relay));
-      for (const place of before)
-        await relayOf(place).lease({ ...lease, wanted: place.clientPort, strict: true });
+      for (const place of before) await relayOf(place).lease(leaseAgain(lease, place));
       return { kept: [], absent: [], refusal: outcome };
     }
   }
@@ -140,6 +159,12 @@ function wishOf({ region, latencies }: SessionRecord, except: readonly string[])
   return { region, latencies, except, linkedOnly: true, regions: 1 };
 }
 
-function holderOf({ id, owner, name }: SessionRecord): Holder {
-  return { session: id, owner, name };
+function leaseOf(record: SessionRecord): Holder & Pick<LeaseRequest, "private"> {
+  const { id: session, owner, name } = record;
+  return { session, owner, name, private: isPrivate(record) };
+}
+
+/** The lease of a place as the session has it. */
+function leaseAgain(lease: LeaseRequest, { clientPort }: Placement): LeaseRequest {
+  return { ...lease, wanted: clientPort, strict: true, private: clientPort === null };
 }

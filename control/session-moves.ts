@@ -111,7 +111,8 @@ export function createSessionMoves({ services, store, line, report, end }: MoveD
     const record = store.readRunning();
     if (!record) return;
     const old = placeOf(record, signal.relay);
-    if (old?.clientPort !== signal.clientPort || signal.code === "ticket_invalid")
+    const noPort = signal.code === "port_unavailable" && signal.clientPort === null;
+    if (old?.clientPort !== signal.clientPort || signal.code === "ticket_invalid" || noPort)
       return await line.sendPlaced();
     const placed = await leaseAfterRefusal(services, record, old, signal.code);
     // Otherwise the relay may take the session later: the agent goes on trying.

@@ -1,8 +1,10 @@
 import type { CreateSession, Session, UpdateSession } from "../protocol/api.ts";
+import type { ClientTickets, RequestTickets } from "../protocol/connect.ts";
 import { limits } from "../protocol/limits.ts";
 import { AgentSignal, parseSignal, pongText } from "../protocol/signals.ts";
 import { createAgentLine } from "./agent-line.ts";
 import { keyOfRequest } from "./auth.ts";
+import { signClientTickets } from "./client-tickets.ts";
 import type { Admission } from "./invited-session.ts";
 import { createInvitedSession } from "./invited-session.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
@@ -23,6 +25,7 @@ import {
   dueEnd,
   endedRecord,
   forgetAt,
+  isPrivate,
   keysOf,
   movedRecord,
   newRecord,
@@ -60,8 +63,10 @@ export interface SessionVerbs extends Pick<
   view(input: null): Session | null;
   /** Whether an agent is connected and was heard lately. */
   isLive(input: null): boolean;
-  /** A ticket for the machine that used the invitation's code. */
-  admit(input: null): Promise<Outcome<Admission>>;
+  /** Tickets for a client of the owner's, whether an agent is there or not; null when there is no session. */
+  tickets(request: RequestTickets): Promise<Outcome<ClientTickets> | null>;
+  /** A ticket for the machine that used the invitation's code, and has this key. */
+  admit(input: { readonly agentKey: string | null }): Promise<Outcome<Admission>>;
   /** The relay tells whether the invited machine is there. */
   presence(present: boolean): Promise<void>;
   /** Name of the object of the invitation that made the session; null when there is none. */
@@ -109,6 +114,8 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       store.save({ ...resumedRecord(moved, request, now()), madeWith: key });
     }
     const record = store.readRunning();
+    // A port that the session gives back is closed before any newer half comes.
+    if (current && record && isPrivate(record) && !isPrivate(current)) await tellPolicy(services, record);
     if (current && record && !sameOffer(current, record)) await line.sendPlaced();
     await report();
     const opened = store.readRunning();
@@ -199,7 +206,8 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         // An invited session has no agent's connection; its name is its own while it runs.
         return record !== undefined && (record.invitation !== null || line.heardAt(record) !== null);
       },
-      admit: async () => await inTurn(() => invited.admit()),
+      tickets: async (request) => await signClientTickets(services, store, request),
+      admit: async ({ agentKey }) => await inTurn(() => invited.admit(agentKey)),
       presence: async (present) => await invited.presence(present),
       openRaw: async ({ from }) => await inTurn(() => invited.openRaw(from)),
       invitation: () => store.readRunning()?.invitation?.key ?? null,

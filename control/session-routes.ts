@@ -1,6 +1,7 @@
 import type { CreateSession as CreateSessionBody } from "../protocol/api.ts";
 import { CreateSession, PageQuery, Session, SessionId, SessionList, SessionName } from "../protocol/api.ts";
 import { UpdateSession } from "../protocol/api.ts";
+import { ClientTickets, RequestTickets } from "../protocol/connect.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { Caller } from "./auth.ts";
 import type { Outcome } from "./outcome.ts";
@@ -66,6 +67,20 @@ export function sessionRoutes(services: Services): Route[] {
         const changed = await sessionOf(services, account, id).update(body);
         if (changed === null) throw notFound(param("idOrName"));
         return Response.json(unwrap(changed));
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${path}/tickets`,
+      access: "sessions",
+      summary: "Gives a client tickets for the relays of a session, with or without public port.",
+      body: RequestTickets,
+      answers: { 200: ClientTickets },
+      handle: async ({ caller: { account }, param, body }) => {
+        const id = await findSession(services, account, param("idOrName"));
+        const tickets = await sessionOf(services, account, id).tickets(body);
+        if (tickets === null) throw notFound(param("idOrName"));
+        return Response.json(unwrap(tickets));
       },
     }),
     defineRoute({

@@ -1,7 +1,8 @@
 import * as z from "zod";
-import type { CreateSession, Session, UpdateSession } from "../protocol/api.ts";
+import type { AgentAttach, CreateSession, Session, UpdateSession } from "../protocol/api.ts";
 import {
   AccountId,
+  Fingerprint,
   Placement,
   Policy,
   Port,
@@ -10,6 +11,7 @@ import {
   RelayId,
   SessionId,
   SessionName,
+  Thumbprint,
   addressOn,
 } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
@@ -47,6 +49,9 @@ export const SessionRecord = z.object({
   /** Since when no agent is connected; null while one is. */
   goneAt: z.number().nullable(),
   seenAt: z.number().nullable(),
+  /** What the newest agent said of itself: the key with which it ends encryption, the one that its halves prove. */
+  agentKey: Fingerprint.nullable().default(null),
+  agentProof: Thumbprint.nullable().default(null),
   ticketsAt: z.number(),
   /** Latest expiry of any ticket ever signed, in seconds since 1970; 0 when there was none. */
   ticketsUntil: z.number(),
@@ -95,6 +100,8 @@ export function newRecord(
   const empty = {
     epoch: 0,
     seenAt: null,
+    agentKey: null,
+    agentProof: null,
     ticketsAt: 0,
     ticketsUntil: 0,
     invitation: key === undefined ? null : { key, presentSince: null },
@@ -119,6 +126,11 @@ export function updatedRecord(record: SessionRecord, request: UpdateSession, now
   return { ...record, ...changedTerms(record, request, now), revision: record.revision + 1 };
 }
 
+/** Whether a session has no public port. */
+export function isPrivate({ placements }: Pick<SessionRecord, "placements">): boolean {
+  return placements[0]?.clientPort === null;
+}
+
 /** The keys by which a session lives. */
 export function keysOf({ madeWith, attachedWith }: SessionRecord): string[] {
   return attachedWith === null || attachedWith === madeWith ? [madeWith] : [madeWith, attachedWith];
@@ -131,9 +143,12 @@ export function sameOffer(a: SessionRecord, b: SessionRecord): boolean {
   return offer(a) === offer(b);
 }
 
-/** The record after an agent's connection was accepted. */
-export function attachedRecord(record: SessionRecord, now: number): SessionRecord {
-  return { ...record, epoch: record.epoch + 1, goneAt: null, seenAt: now, revision: record.revision + 1 };
+/** The record after an agent's connection was accepted; what the agent before said of itself is forgotten. */
+export function attachedRecord(record: SessionRecord, attach: AgentAttach, now: number): SessionRecord {
+  const { identity: agentKey = null, proof: agentProof = null } = attach;
+  const { epoch, revision } = record;
+  const present = { epoch: epoch + 1, goneAt: null, seenAt: now, revision: revision + 1 };
+  return { ...record, ...present, agentKey, agentProof };
 }
 
 /** The record after the ruling agent went away without goodbye. */
@@ -187,22 +202,47 @@ export function forgetAt(record: SessionRecord): number {
 
 /** What the ruling agent's ticket for one of the placements says; no ticket outlives its session. */
 export function ticketFor(record: SessionRecord, placement: Placement, now: number): Ticket {
-  const { policy, invitation } = record;
-  // An invited machine has nobody to renew its ticket: that lives as long as the session.
-  const longest = invitation ? Number.POSITIVE_INFINITY : Math.floor(now / 1_000) + limits.ticketSeconds;
+  const { invitation, agentProof } = record;
   return {
+    ...termsOf(record, placement),
     kind: "agent",
-    relay: placement.relay,
-    session: record.id,
-    owner: record.owner,
-    name: record.name,
-    clientPort: placement.clientPort,
     epoch: record.epoch,
-    ...policy,
-    revision: record.revision,
     ...(invitation ? { invited: true } : {}),
-    expires: record.expiresAt === null ? longest : Math.min(longest, Math.ceil(record.expiresAt / 1_000)),
+    ...(agentProof === null ? {} : { cnf: { jkt: agentProof } }),
+    // An invited machine has nobody to renew its ticket: that lives as long as the session.
+    expires: expiryOf(record, invitation ? Number.POSITIVE_INFINITY : longestLife(now)),
   };
+}
+
+/** The ticket of a client of the owner's; `proof` is the key that its halves prove. */
+export function clientTicketFor(
+  record: SessionRecord,
+  placement: Placement,
+  proof: string | undefined,
+  now: number,
+): Ticket {
+  return {
+    ...termsOf(record, placement),
+    kind: "client",
+    // A client may be there before the first agent.
+    epoch: Math.max(1, record.epoch),
+    ...(proof === undefined ? {} : { cnf: { jkt: proof } }),
+    expires: expiryOf(record, longestLife(now)),
+  };
+}
+
+function termsOf({ id: session, owner, name, policy, revision }: SessionRecord, placement: Placement) {
+  const { relay, clientPort } = placement;
+  return { relay, session, owner, name, clientPort, ...policy, revision };
+}
+
+/** Seconds since 1970. */
+function longestLife(now: number): number {
+  return Math.floor(now / 1_000) + limits.ticketSeconds;
+}
+
+function expiryOf({ expiresAt }: SessionRecord, longest: number): number {
+  return expiresAt === null ? longest : Math.min(longest, Math.ceil(expiresAt / 1_000));
 }
 
 /** The session as its owner sees it; `heardAt` is when its agent was last heard, null when it is away. */
@@ -217,8 +257,8 @@ export function viewOf(record: SessionRecord, heardAt: number | null): Session {
     state: record.ended ? "ended" : presentAt === null ? "waiting" : "live",
     epoch: record.epoch,
     address: first ? addressOn(first, record.name) : "",
-    private: false,
-    agentKey: null,
+    private: isPrivate(record),
+    agentKey: record.agentKey,
     placements: record.placements,
     policy: record.policy,
     createdAt: isoTime(record.createdAt),

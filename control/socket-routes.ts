@@ -1,4 +1,4 @@
-import { RelayId, SessionId } from "../protocol/api.ts";
+import { AgentAttach, RelayId, SessionId } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { Route } from "./route.ts";
 import { defineRoute } from "./route.ts";
@@ -13,6 +13,7 @@ export function socketRoutes({ env }: Services): Route[] {
       path: "/v1/sessions/:id/agent",
       access: "sessions",
       summary: "The control connection of a session's agent, a WebSocket; the newest one rules.",
+      query: AgentAttach,
       answers: { 101: null },
       handle: async ({ request, param, caller }) => {
         checkUpgrade(request);

@@ -17,6 +17,7 @@ export const SessionObject = durableClass(createSessionObject, [
   "isLive",
   "end",
   "update",
+  "tickets",
   "keyEnded",
   "relayBack",
   "relayLost",

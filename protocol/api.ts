@@ -77,30 +77,44 @@ export const RegionLatency = z.object({ region: Region, ms: z.number().min(0).ma
 export type RegionLatency = z.infer<typeof RegionLatency>;
 
 /** Body of `POST /v1/sessions`. */
-export const CreateSession = z.strictObject({
-  /** Unique in the account. Without it the control plane makes one from `suggestedName`. */
-  name: SessionName.optional(),
-  /** Used when `name` is absent: taken as it is when free or when its agent is away, else with a number behind it. */
-  suggestedName: SessionName.optional(),
-  /** What is exposed, for the list alone (`localhost:22`); nobody ever dials it from outside. */
-  target: plainText.min(1).max(300),
-  /** Wanted public port: refused with `port_taken` when it belongs to another session. */
-  port: Port.optional(),
-  region: Region.optional(),
-  /** The agent's own measurements; without `region` the nearest of these is taken. */
-  latencies: z.array(RegionLatency).max(limits.regionsMeasured).optional(),
-  /** Relays that carry the session at once, all with the same port; by default one. */
-  relays: z.number().int().min(1).max(limits.relaysPerSession).optional(),
-  /** No public port: only who has a ticket of the owner's reaches the service. */
-  private: z.boolean().optional(),
-  allow: allow.optional(),
-  ttlSeconds: ttlSeconds.optional(),
-  once: z.boolean().optional(),
-  pairs: pairs.optional(),
-  connectsPerSecond: connectsPerSecond.optional(),
-  bytes: bytes.optional(),
-});
+export const CreateSession = z
+  .strictObject({
+    /** Unique in the account. Without it the control plane makes one from `suggestedName`. */
+    name: SessionName.optional(),
+    /** Used when `name` is absent: taken as it is when free or when its agent is away, else with a number behind it. */
+    suggestedName: SessionName.optional(),
+    /** What is exposed, for the list alone (`localhost:22`); nobody ever dials it from outside. */
+    target: plainText.min(1).max(300),
+    /** Wanted public port: refused with `port_taken` when it belongs to another session. */
+    port: Port.optional(),
+    region: Region.optional(),
+    /** The agent's own measurements; without `region` the nearest of these is taken. */
+    latencies: z.array(RegionLatency).max(limits.regionsMeasured).optional(),
+    /** Relays that carry the session at once, all with the same port; by default one. */
+    relays: z.number().int().min(1).max(limits.relaysPerSession).optional(),
+    /** No public port: only who has a ticket of the owner's reaches the service. */
+    private: z.boolean().optional(),
+    allow: allow.optional(),
+    ttlSeconds: ttlSeconds.optional(),
+    once: z.boolean().optional(),
+    pairs: pairs.optional(),
+    connectsPerSecond: connectsPerSecond.optional(),
+    bytes: bytes.optional(),
+  })
+  .refine((request) => !request.private || request.port === undefined, {
+    path: ["port"],
+    error: "a private session has no public port; leave out one of the two",
+  });
 export type CreateSession = z.infer<typeof CreateSession>;
+
+/** Query of `GET /v1/sessions/:id/agent`: what holds for this agent, until another one comes. */
+export const AgentAttach = z.strictObject({
+  /** Key with which it ends encryption; see `Session.agentKey`. */
+  identity: Fingerprint.optional(),
+  /** Key with which its halves prove that their tickets are its own. */
+  proof: Thumbprint.optional(),
+});
+export type AgentAttach = z.infer<typeof AgentAttach>;
 
 /** Body of `PATCH /v1/sessions/:idOrName`: what is absent stays, null takes a limit away. */
 export const UpdateSession = z.strictObject({

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { CreateKey, CreateSession, Key, Relay, UpdateSession } from "./api.ts";
+import type { AgentAttach, CreateKey, CreateSession, Key, Relay, UpdateSession } from "./api.ts";
 import {
   CreatedKey,
   KeyList,
@@ -12,6 +12,8 @@ import {
 } from "./api.ts";
 import { createApiCall } from "./api-call.ts";
 import type { ApiDeps } from "./api-call.ts";
+import { ClientTickets } from "./connect.ts";
+import type { RequestTickets } from "./connect.ts";
 import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
@@ -27,6 +29,8 @@ export interface Api {
   getSession(idOrName: string): Promise<Session>;
   /** Changes who may use a session and how much of it; live listeners obey at once. */
   updateSession(idOrName: string, request: UpdateSession): Promise<Session>;
+  /** The way to a session's service for a client of its owner; `ended` or `not_found` when it is no more. */
+  requestTickets(idOrName: string, request?: RequestTickets): Promise<ClientTickets>;
   /** Ends a session; `not_found` when there is none. */
   endSession(idOrName: string): Promise<void>;
   listRelays(): Promise<Relay[]>;
@@ -46,8 +50,8 @@ export interface Api {
   removeRelay(relay: string): Promise<void>;
   jwks(): Promise<z.infer<typeof Jwks>>;
   health(): Promise<z.infer<typeof Health>>;
-  /** Where the control connection of a session's agent is opened, and with which token. */
-  agentSocket(session: string): { readonly url: string; readonly token: string };
+  /** Where the control connection of a session's agent is opened, and with which token; `attach` is what holds for it. */
+  agentSocket(session: string, attach?: AgentAttach): { readonly url: string; readonly token: string };
   createInvitation(request: CreateInvitation): Promise<CreatedInvitation>;
   /** What a code is for; needs no token. `not_found` when it opens nothing. */
   getInvitation(code: string): Promise<InvitationDetails>;
@@ -96,7 +100,9 @@ export function createApi(deps: ApiDeps): Api {
     removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),
-    agentSocket: (session) => socket(session, "agent"),
+    requestTickets: async (idOrName, request = {}) =>
+      await call("POST", `${sessionPath(idOrName)}/tickets`, ClientTickets, request),
+    agentSocket: (session, attach = {}) => socket(session, `agent${queryOf(attach)}`),
     createInvitation: async (request) => await call("POST", "/v1/invitations", CreatedInvitation, request),
     getInvitation: async (code) => await call("GET", codePath(code), InvitationDetails),
     claimInvitation: async (code, claim) => await call("POST", `${codePath(code)}/claim`, ClaimAnswer, claim),
@@ -118,6 +124,13 @@ async function allPages<T>(
     if (next === undefined) return all;
     query.set("cursor", next);
   }
+}
+
+/** `?name=value&…`, or nothing. */
+function queryOf(values: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) query.set(name, value);
+  return query.size === 0 ? "" : `?${query}`;
 }
 
 function ofAccount(separator: "?" | "&", account: string | undefined): string {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { Cidr, Host, Port, Region, Session, SessionName } from "./api.ts";
+import { Cidr, Fingerprint, Host, Port, Region, Session, SessionName } from "./api.ts";
 import { limits } from "./limits.ts";
 import { SentTicket } from "./tickets.ts";
 
@@ -13,24 +13,31 @@ const Target = z
   .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*):[1-9]\d{0,4}$/, "write host:port");
 
 /** Body of `POST /v1/invitations`. */
-export const CreateInvitation = z.strictObject({
-  /** `host:port` as seen from the invited machine, which is the only one that ever dials it. */
-  target: Target,
-  /** `ssh`, `vnc` … when the target was named so. */
-  service: z
-    .string()
-    .regex(/^[a-z0-9]{1,20}$/)
-    .optional(),
-  /** Who asks, as they call themselves. */
-  inviter: z.string().min(1).max(80),
-  ttlSeconds: z.number().int().min(1).max(limits.invitationSeconds).optional(),
-  /** Who may connect; without it the address from which this request comes. */
-  allow: z.array(Cidr).max(limits.allowList).optional(),
-  name: SessionName.optional(),
-  region: Region.optional(),
-  /** Also open a port on which whoever connects is the agent, for `limits.rawSeconds` at most; `from` null: who comes first. */
-  raw: z.object({ from: Cidr.nullable() }).optional(),
-});
+export const CreateInvitation = z
+  .strictObject({
+    /** `host:port` as seen from the invited machine, which is the only one that ever dials it. */
+    target: Target,
+    /** `ssh`, `vnc` … when the target was named so. */
+    service: z
+      .string()
+      .regex(/^[a-z0-9]{1,20}$/)
+      .optional(),
+    /** Who asks, as they call themselves. */
+    inviter: z.string().min(1).max(80),
+    ttlSeconds: z.number().int().min(1).max(limits.invitationSeconds).optional(),
+    /** Who may connect; without it the address from which this request comes. */
+    allow: z.array(Cidr).max(limits.allowList).optional(),
+    name: SessionName.optional(),
+    region: Region.optional(),
+    /** Also open a port on which whoever connects is the agent, for `limits.rawSeconds` at most; `from` null: who comes first. */
+    raw: z.object({ from: Cidr.nullable() }).optional(),
+    /** No public port: the inviter comes by `rdv connect`, and the invited machine needs rdv itself. */
+    private: z.boolean().optional(),
+  })
+  .refine((request) => !request.private || request.raw === undefined, {
+    path: ["raw"],
+    error: "who comes by a raw port cannot serve a private session; leave out one of the two",
+  });
 export type CreateInvitation = z.infer<typeof CreateInvitation>;
 
 /** Answer of `POST /v1/invitations`. */
@@ -53,8 +60,9 @@ export const InvitationDetails = z.object({
   inviter: z.string(),
   target: z.string(),
   service: z.string().nullable(),
-  /** `host:port` at which the inviter will reach it. */
+  /** `host:port` at which the inviter will reach it; the session's name when it is private. */
   address: z.string(),
+  private: z.boolean().default(false),
   session: z.string(),
   allow: z.array(z.string()),
   expires: z.iso.datetime(),
@@ -81,6 +89,8 @@ export const Claim = z.object({
     .regex(/^(ssh-|ecdsa-)[a-z0-9@.-]{1,40} [A-Za-z0-9+/]{40,1800}={0,2}$/)
     .or(z.literal(""))
     .default(""),
+  /** Of the key with which it ends encryption, when it can: see `Session.agentKey`. */
+  fingerprint: Fingerprint.optional(),
 });
 export type Claim = z.infer<typeof Claim>;
 

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { isLoopback, sourceOf } from "./addresses.ts";
+import type { AllowList } from "./addresses.ts";
 import { addressOf, arrivalOf } from "./arrival.ts";
 import type { RelaySession, SessionDeps } from "./session.ts";
 import { createSourceRate } from "./source-rate.ts";
@@ -13,13 +14,10 @@ export type ClientDoor = (socket: Socket, id: string, session: RelaySession) => 
 export function createClientDoor({ budget, metrics, note, linger, now }: ClientDoorDeps): ClientDoor {
   const mayConnect = createSourceRate({ now });
 
-  function refusal(
-    { ip, isOwn }: { readonly ip: string; readonly isOwn: boolean },
-    id: string,
-    session: RelaySession,
-  ): "not_allowed" | "too_many" | undefined {
-    // Who dials a machine's own address from that machine comes from this address, not from loopback.
-    if (!session.allows(ip) && !(isOwn && session.allows("127.0.0.1"))) return "not_allowed";
+  function refusal(socket: Socket, id: string, session: RelaySession) {
+    const ip = socket.remoteAddress;
+    if (ip === undefined) return "gone";
+    if (!letsIn((from) => session.allows(from), socket)) return "not_allowed";
     if (!session.mayConnect()) return "too_many";
     return isLoopback(ip) || mayConnect(`${id} ${sourceOf(ip)}`) ? undefined : "too_many";
   }
@@ -27,9 +25,7 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
   return (socket, id, session) => {
     if (!budget.admit(socket)) return void socket.resetAndDestroy();
     metrics.accepted("session");
-    const ip = socket.remoteAddress;
-    const isOwn = ip === socket.localAddress;
-    const outcome = ip === undefined ? "gone" : refusal({ ip, isOwn }, id, session);
+    const outcome = refusal(socket, id, session);
     if (!outcome)
       return session.clientArrived(arrivalOf({ socket, head: Buffer.alloc(0), wantsContinue: false }, false));
     metrics.unpaired("client", outcome);
@@ -37,4 +33,12 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
     note("relay: client not served", { session: id, outcome, peer: addressOf(socket) });
     linger.close(socket);
   };
+}
+
+/** Whether an allow-list names a client. Who dials a machine's own address from that machine comes from this address, not from loopback. */
+export function letsIn(
+  allows: AllowList,
+  { remoteAddress: ip, localAddress }: Pick<Socket, "remoteAddress" | "localAddress">,
+): boolean {
+  return ip !== undefined && (allows(ip) || (ip === localAddress && allows("127.0.0.1")));
 }

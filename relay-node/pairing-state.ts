@@ -13,6 +13,7 @@ export interface PairingState {
   readonly pairsLimit: number;
   /** The session's own port; null when it has none. */
   readonly port: number | null;
+  /** Whether clients can come: by the session's port, or by tickets alone once its first half is here. */
   readonly listening: "no" | "opening" | "yes";
   readonly halves: readonly WaitingHalf[];
   /** Waiting clients, the one that waits longest first. */

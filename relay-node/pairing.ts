@@ -80,12 +80,17 @@ function halfArrived(
   const state = event.epoch > before.epoch ? newEpoch(before, event.epoch, effects) : before;
   if (state.halves.length >= limits.halvesWaiting) return refuse("full");
   const moved = newest ? takePolicy(state, event, effects) : state;
-  const accepted = moved.port === null || moved.listening === "yes";
-  if (accepted) effects.push({ type: "accept_half", half: event.half });
-  const halves = [...moved.halves, { id: event.half, epoch: event.epoch, accepted }];
-  if (moved.port === null || moved.listening !== "no") return { ...moved, halves };
+  const halves = [...moved.halves, { id: event.half, epoch: event.epoch, accepted: false }];
+  if (moved.port === null || moved.listening === "yes") return acceptHalves({ ...moved, halves }, effects);
+  if (moved.listening === "opening") return { ...moved, halves };
   effects.push({ type: "open_port", port: moved.port });
   return { ...moved, halves, listening: "opening" };
+}
+
+/** Clients can come: every half that was not told yet waits from now on. */
+function acceptHalves(state: PairingState, effects: PairingEffect[]): PairingState {
+  for (const { id, accepted } of state.halves) if (!accepted) effects.push({ type: "accept_half", half: id });
+  return { ...state, listening: "yes", halves: state.halves.map((half) => ({ ...half, accepted: true })) };
 }
 
 function isNewest(state: PairingState, { epoch, revision, expires }: TicketTerms): boolean {
@@ -93,14 +98,17 @@ function isNewest(state: PairingState, { epoch, revision, expires }: TicketTerms
   return revision === state.revision ? expires >= state.expires : revision > state.revision;
 }
 
-/** Another epoch or port comes with the agent's next half, not this way. */
+/** Another epoch or port comes with the agent's next half, not this way; the end of the port does. */
 function policyChanged(
   state: PairingState,
   event: Extract<PairingEvent, { type: "policy_changed" }>,
   effects: PairingEffect[],
 ): PairingState {
-  const isOurs = event.epoch === state.epoch && event.port === state.port;
-  return isOurs && isNewest(state, event) ? takePolicy(state, event, effects) : state;
+  const isOurs = event.epoch === state.epoch && (event.port === state.port || event.port === null);
+  if (!isOurs || !isNewest(state, event)) return state;
+  const changed = takePolicy(state, event, effects);
+  const goesOn = changed.listening !== state.listening;
+  return goesOn ? acceptHalves(changed, effects) : changed;
 }
 
 /** A newer agent: the halves of the older one are told to go; its living pairs stay. */
@@ -194,8 +202,7 @@ function untold(state: PairingState, id: string, effects: PairingEffect[]): Pair
 
 function portOpened(state: PairingState, port: number, effects: PairingEffect[]): PairingState {
   if (port !== state.port || state.listening !== "opening") return state;
-  for (const { id, accepted } of state.halves) if (!accepted) effects.push({ type: "accept_half", half: id });
-  return { ...state, listening: "yes", halves: state.halves.map((half) => ({ ...half, accepted: true })) };
+  return acceptHalves(state, effects);
 }
 
 function portFailed(state: PairingState, port: number, effects: PairingEffect[]): PairingState {

@@ -224,8 +224,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       dispatch(event);
     },
     get place() {
-      const isOpen = state.listening === "yes" || (state.port === null && state.halves.length > 0);
-      return isOpen && state.epoch > 0 ? { port: state.port, epoch: state.epoch } : undefined;
+      return state.listening === "yes" ? { port: state.port, epoch: state.epoch } : undefined;
     },
     get idle() {
       return room.count("agent") === 0 && pairs.count === 0;

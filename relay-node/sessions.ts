@@ -3,9 +3,10 @@ import { RdvError } from "../protocol/errors.ts";
 import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { createAllowList } from "./addresses.ts";
+import type { AllowList } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import type { Connection } from "./arrival.ts";
-import { createClientDoor } from "./client-door.ts";
+import { createClientDoor, letsIn } from "./client-door.ts";
 import { createRawPorts } from "./raw-ports.ts";
 import { createSessionPorts } from "./session-ports.ts";
 import { createRelaySession } from "./session.ts";
@@ -111,9 +112,15 @@ export function createSessions(options: SessionsOptions): Sessions {
   return {
     half: (connection, ticket) => sessionOf(ticket).halfArrived(arrivalOf(connection, true), ticket),
     client(connection, ticket) {
-      if (!createAllowList(ticket.allow)(connection.socket.remoteAddress ?? ""))
-        throw new RdvError("forbidden", "The session's allow-list does not name your address");
-      sessionOf(ticket).clientArrived(arrivalOf(connection, true));
+      const check = (allows: AllowList): void => {
+        if (!letsIn(allows, connection.socket))
+          throw new RdvError("forbidden", "The session's allow-list does not name your address");
+      };
+      check(createAllowList(ticket.allow));
+      const session = sessionOf(ticket);
+      // The list may have changed since the ticket was made.
+      check((from) => session.allows(from));
+      session.clientArrived(arrivalOf(connection, true));
     },
     policyChanged: (ticket) =>
       sessions.get(`${ticket.owner}/${ticket.session}`)?.session.policyChanged(ticket),

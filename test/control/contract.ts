@@ -4,12 +4,14 @@ import { Problem } from "../../protocol/errors.ts";
 import { describeAccess } from "./contract/access.ts";
 import { describeAgents } from "./contract/agents.ts";
 import { describeApiDocument } from "./contract/api-document.ts";
+import { describeClientTickets } from "./contract/client-tickets.ts";
 import { describeFleet } from "./contract/fleet.ts";
 import { describeHttp } from "./contract/http.ts";
 import { describeInvitations } from "./contract/invitations.ts";
 import { describeKeys } from "./contract/keys.ts";
 import { describePolicies } from "./contract/policies.ts";
 import { describePorts } from "./contract/ports.ts";
+import { describePrivateSessions } from "./contract/private-sessions.ts";
 import { describeRelays } from "./contract/relays.ts";
 import { createRig } from "./contract/rig.ts";
 import { describeRoutes } from "./contract/routes.ts";
@@ -43,6 +45,8 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describePorts,
       describeAgents,
       describeSessions,
+      describePrivateSessions,
+      describeClientTickets,
       describeInvitations,
     ])
       describePart(rig);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leasePort, offerPorts, releasePort } from "../../control/leases.ts";
-import type { PortEntry } from "../../control/leases.ts";
+import { leasePort, offerPorts, portOf, releasePort } from "../../control/leases.ts";
+import type { Lease, PortEntry } from "../../control/leases.ts";
 import { limits } from "../../protocol/limits.ts";
 import { randomFrom } from "./random.ts";
 
@@ -11,7 +11,7 @@ const steps = 100_000;
 /** What the relay's object writes down; a crash forgets everything else. */
 interface Stored {
   readonly ports: Map<string, PortEntry>;
-  readonly bySession: Map<string, number>;
+  readonly bySession: Map<string, Lease>;
   readonly byName: Map<string, number>;
   cursor: number;
 }
@@ -23,6 +23,8 @@ function copyOf({ ports, bySession, byName, cursor }: Stored): Stored {
 interface ModelSession {
   readonly owner: string;
   readonly name: string;
+  /** What it was asked for last. */
+  private: boolean;
 }
 
 /**
@@ -37,17 +39,18 @@ test(`${steps} random steps of leases, crashes and partitions: never two owners,
   let now = 1_800_000_000_000;
   let ids = 0;
   const sessions = new Map<string, ModelSession>();
-  /** Ports that sessions were given and have not given back. */
-  const told = new Map<string, number>();
+  /** Ports that sessions were given and have not given back; null: a place without port. */
+  const told = new Map<string, number | null>();
   /** Sessions that end behind a partition: their release comes later, maybe twice. */
   const pending: string[] = [];
-  const seen = { leased: 0, full: 0, refused: 0, crashed: 0, late: 0, moved: 0 };
+  const seen = { leased: 0, full: 0, refused: 0, crashed: 0, late: 0, moved: 0, hidden: 0, shown: 0 };
 
   const commit = (): void => void (durable = copyOf(book));
 
   function lease(session: string, wanted: number | null, strict: boolean): void {
-    const { owner, name } = sessions.get(session) ?? { owner: "", name: "" };
-    const outcome = leasePort(book, { session, owner, name, wanted, strict }, range, book.cursor, now);
+    const { owner, name, private: hidden } = sessions.get(session) ?? { owner: "", name: "", private: false };
+    const holder = { session, owner, name, private: hidden };
+    const outcome = leasePort(book, { ...holder, wanted, strict }, range, book.cursor, now);
     if (!outcome.ok) {
       seen[outcome.code === "full" ? "full" : "refused"] += 1;
       return;
@@ -59,12 +62,15 @@ test(`${steps} random steps of leases, crashes and partitions: never two owners,
       if (random() < 0.5) commit();
       book = copyOf(durable);
       seen.crashed += 1;
-      const kept = book.bySession.get(session);
+      const kept = portOf(book.bySession.get(session));
       if (kept !== undefined) told.set(session, kept);
       return;
     }
     commit();
-    if (told.has(session) && told.get(session) !== port) seen.moved += 1;
+    const before = told.get(session);
+    if (before === null && port !== null) seen.shown += 1;
+    else if (port === null) seen.hidden += 1;
+    else if (before !== undefined && before !== port) seen.moved += 1;
     told.set(session, port);
     seen.leased += 1;
   }
@@ -81,12 +87,18 @@ test(`${steps} random steps of leases, crashes and partitions: never two owners,
     const known = [...sessions.keys()];
     if (dice < 0.35) {
       const id = `s${(ids += 1)}`;
-      sessions.set(id, { owner: `a_${Math.floor(random() * 3)}`, name: `n${Math.floor(random() * 12)}` });
+      sessions.set(id, {
+        owner: `a_${Math.floor(random() * 3)}`,
+        name: `n${Math.floor(random() * 12)}`,
+        private: random() < 0.2,
+      });
       const wanted = random() < 0.4 ? range.from - 2 + Math.floor(random() * 28) : null;
       lease(id, wanted, wanted !== null && random() < 0.5);
       if (!told.has(id)) sessions.delete(id);
     } else if (dice < 0.5) {
       const id = pick(known);
+      const session = id === undefined ? undefined : sessions.get(id);
+      if (session && random() < 0.2) session.private = !session.private;
       if (id !== undefined)
         lease(id, random() < 0.3 ? range.from + Math.floor(random() * 24) : null, random() < 0.3);
     } else if (dice < 0.75) {
@@ -123,13 +135,15 @@ test(`${steps} random steps of leases, crashes and partitions: never two owners,
 });
 
 /** Every port has one owner who knows it, every lease has an owner, and the books hold nothing beside the range. */
-function check(book: Stored, told: ReadonlyMap<string, number>, step: number): void {
+function check(book: Stored, told: ReadonlyMap<string, number | null>, step: number): void {
   const owners = new Map<number, string>();
   for (const [session, port] of told) {
-    assert.equal(owners.get(port), undefined, `step ${step}: port ${port} has two owners`);
-    owners.set(port, session);
+    if (port !== null) {
+      assert.equal(owners.get(port), undefined, `step ${step}: port ${port} has two owners`);
+      owners.set(port, session);
+    }
     assert.equal(
-      book.bySession.get(session),
+      portOf(book.bySession.get(session)),
       port,
       `step ${step}: the books know another port of ${session}`,
     );
@@ -143,6 +157,7 @@ function check(book: Stored, told: ReadonlyMap<string, number>, step: number): v
     assert.equal(book.bySession.get(entry.session), number, `step ${step}: nobody can release ${port}`);
     assert.equal(owners.get(number), entry.session, `step ${step}: port ${port} is leased to nobody`);
   }
-  assert.equal(leased, book.bySession.size, `step ${step}: a lease without its port`);
+  const hidden = [...book.bySession.values()].filter((lease) => portOf(lease) === null).length;
+  assert.equal(leased + hidden, book.bySession.size, `step ${step}: a lease without its port`);
   assert.ok(book.byName.size <= range.to - range.from + 1, `step ${step}: ${book.byName.size} names`);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { leasePort, releasePort } from "../../control/leases.ts";
-import type { LeaseRequest, PortEntry } from "../../control/leases.ts";
+import type { Lease, LeaseRequest, PortEntry } from "../../control/leases.ts";
 import { limits } from "../../protocol/limits.ts";
 
 const range = { from: 20_000, to: 20_003 };
@@ -10,7 +10,7 @@ const range = { from: 20_000, to: 20_003 };
 function createBooks() {
   const book = {
     ports: new Map<string, PortEntry>(),
-    bySession: new Map<string, number>(),
+    bySession: new Map<string, Lease>(),
     byName: new Map<string, number>(),
   };
   let cursor = range.from;
@@ -22,7 +22,7 @@ function createBooks() {
     lease: (session: string, request: Partial<LeaseRequest> = {}) => {
       const outcome = leasePort(
         book,
-        { session, owner: "a_admin", name: session, wanted: null, strict: false, ...request },
+        { session, owner: "a_admin", name: session, wanted: null, strict: false, private: false, ...request },
         range,
         cursor,
         now,
@@ -119,4 +119,20 @@ test("releasing what a session does not hold changes nothing", () => {
   release("a");
   release("a", "avoid");
   assert.equal(book.ports.get("20000")?.kind, "resting");
+});
+
+test("a private session has a lease and no port, and changes its kind on request", () => {
+  const { book, lease, release } = createBooks();
+  const hidden = { private: true };
+  for (const session of ["a", "b", "c", "d", "e"])
+    assert.equal(lease(session, hidden), null, "no port is used up");
+  assert.equal(lease("a", hidden), null);
+  assert.equal(book.ports.size, 0);
+  assert.equal(lease("a"), 20_000);
+  assert.equal(lease("f"), 20_001);
+  assert.equal(lease("a", hidden), null);
+  assert.equal(lease("g", { wanted: 20_000, strict: true }), "port_taken", "the port that it had rests");
+  assert.equal(lease("a"), 20_000, "… for itself");
+  for (const session of ["a", "b", "c", "d", "e", "f"]) release(session);
+  assert.equal(book.bySession.size, 0);
 });

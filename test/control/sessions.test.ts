@@ -57,7 +57,7 @@ test("a session whose agent stays away ends after limits.stickyMs, not before", 
 
 test("a live session is looked at regularly and ends only when its time is over", () => {
   const live = {
-    ...attachedRecord(newRecord(identity, { target: "x", ttlSeconds: 3_600 }, start), start),
+    ...attachedRecord(newRecord(identity, { target: "x", ttlSeconds: 3_600 }, start), {}, start),
     reported: 9,
   };
   assert.equal(live.epoch, 1);
@@ -68,16 +68,16 @@ test("a live session is looked at regularly and ends only when its time is over"
 });
 
 test("an agent that goes away starts the clock, one that comes back stops it", () => {
-  const gone = detachedRecord(attachedRecord(created, start + 1), start + 5_000);
+  const gone = detachedRecord(attachedRecord(created, {}, start + 1), start + 5_000);
   assert.match(dueEnd(gone, start + 5_000 + limits.stickyMs) ?? "", /agent/);
-  const back = attachedRecord(gone, start + 6_000);
+  const back = attachedRecord(gone, {}, start + 6_000);
   assert.equal(back.epoch, 2);
   assert.equal(dueEnd(back, start + 10 * limits.stickyMs), undefined);
 });
 
 test("a session that is asked for again keeps its identity and takes the newest request", () => {
   const again = resumedRecord(
-    attachedRecord(created, start),
+    attachedRecord(created, {}, start),
     { target: "y", allow: ["10.0.0.0/8"], port: 20_000 },
     start + 9,
   );

@@ -130,6 +130,8 @@ export interface Control extends AsyncDisposable {
   end(ended: EndedSession): void;
   /** Sends a ticket with a newer policy. */
   changePolicy(ticket: string): void;
+  /** Breaks every connection; relays come back by themselves. */
+  reconnect(): void;
   /** Says that the session is at another relay now. */
   leave(session: string): void;
 }
@@ -169,6 +171,9 @@ async function startControl(refuses: RdvError | undefined): Promise<Control> {
     },
     changePolicy(ticket: string) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "policy", ticket }));
+    },
+    reconnect() {
+      for (const socket of sockets.clients) socket.terminate();
     },
     leave(session: string) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "leave", session }));

@@ -25,9 +25,26 @@ test("a port that cannot be opened is told to the halves that wanted it, and not
   ]);
 });
 
-test("a session without a port accepts at once", () => {
+test("a session without a port accepts at once, and rests when nobody is there", () => {
   const session = start();
   assert.deepEqual(session.send(arrived("h1", { port: null })), [{ type: "accept_half", half: "h1" }]);
+  assert.deepEqual(session.send({ type: "half_gone", half: "h1", outcome: "gone" }), [
+    { type: "end_half", half: "h1", outcome: "gone", code: "bad_request" },
+    { type: "start_rest" },
+  ]);
+  assert.deepEqual(session.send({ type: "rested" }), [{ type: "stop_rest" }, { type: "forget" }]);
+});
+
+test("a session that loses its port while it is opened accepts who waited for that", () => {
+  const session = start();
+  session.send(arrived("h1"));
+  const terms = { epoch: 1, revision: 2, expires: 1_000, port: null, once: false, pairs: 256 };
+  assert.deepEqual(session.send({ type: "policy_changed", ...terms }), [
+    { type: "close_port", port: 20_000 },
+    { type: "accept_half", half: "h1" },
+  ]);
+  assert.deepEqual(session.send({ type: "port_opened", port: 20_000 }), [], "too late");
+  assert.deepEqual(session.send(arrived("h2", { revision: 3 })), [{ type: "open_port", port: 20_000 }]);
 });
 
 test("a client gets the newest half, and the half hears how many clients still wait", () => {

@@ -13,6 +13,7 @@ import type { Rig } from "./rig.ts";
 const bodies: Readonly<Record<string, object>> = {
   "POST /v1/sessions": { target, name: "intruder" },
   "PATCH /v1/sessions/:idOrName": { pairs: 1 },
+  "POST /v1/sessions/:idOrName/tickets": {},
   "POST /v1/keys": { scopes: ["sessions"] },
   "POST /v1/invitations": { target: "localhost:22", inviter: "Eve" },
 };
