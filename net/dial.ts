@@ -11,6 +11,14 @@ export interface DialOptions {
   readonly signal: AbortSignal;
   /** Default `limits.dialMs`; name lookup included. */
   readonly timeoutMs?: number;
+  /** Where to dial from, when that matters: other sockets may have the same port as long as none listens there. */
+  readonly local?: LocalPort;
+}
+
+/** A port of this machine; the address, `0.0.0.0` or `::` for any one, is of the family that is dialled. */
+export interface LocalPort {
+  readonly address: string;
+  readonly port: number;
 }
 
 /**
@@ -23,6 +31,7 @@ export async function dialTcp({
   port,
   signal,
   timeoutMs = limits.dialMs,
+  local,
 }: DialOptions): Promise<Socket> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
@@ -33,7 +42,10 @@ export async function dialTcp({
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
-    autoSelectFamily: true,
+    // A local address has one family.
+    ...(local === undefined
+      ? { autoSelectFamily: true }
+      : { localAddress: local.address, localPort: local.port }),
   });
   const where = hostPort(host, port);
   const timer = setTimeout(

@@ -3,12 +3,14 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { listenError } from "../net/listen.ts";
 import type { Linger } from "../net/linger.ts";
+import type { SeenAddress } from "../protocol/connect.ts";
 import { RdvError, errorRules, toProblem } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import { halfPaths, upgradeToken } from "../protocol/handshake.ts";
+import { addressPath, halfPaths, upgradeToken } from "../protocol/handshake.ts";
 import type { HalfKind } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
+import { plainAddress } from "./addresses.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";
@@ -149,6 +151,7 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Sha
       options.checkReady();
       return send(response, "application/json", '{"status":"ready"}\n');
     }
+    if (path === addressPath) return send(response, "application/json", JSON.stringify(seenAddress(request)));
     if (path === "/metrics") return send(response, "text/plain; version=0.0.4", options.metricsText());
     if (path === halfPaths.agent || path === halfPaths.client) throw upgradeRequired();
     throw new RdvError("not_found", `Nothing at ${path}`);
@@ -162,6 +165,11 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Sha
 
 function send(response: ServerResponse, type: string, body: string): void {
   response.writeHead(200, { "Content-Type": type, "Content-Length": Buffer.byteLength(body) }).end(body);
+}
+
+/** Who asks, as seen from here. */
+function seenAddress({ socket }: IncomingMessage): SeenAddress {
+  return { address: plainAddress(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 };
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -1,0 +1,158 @@
+import type { Socket } from "node:net";
+import type { Candidate, DirectOutcome, SeenAddress } from "../../protocol/connect.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { createDisposalStack } from "../disposal-stack.ts";
+import type { DisposalStack } from "../disposal-stack.ts";
+import { listenTcp } from "../listen.ts";
+import type { TcpListener } from "../listen.ts";
+import { askAddress } from "./ask-address.ts";
+import type { AskPlace } from "./ask-address.ts";
+import { isDialable, localAddresses } from "./local-addresses.ts";
+import { mappingOf } from "./mapping.ts";
+import type { Mapping } from "./mapping.ts";
+import { punch } from "./punch.ts";
+import type { Punch, PunchOptions } from "./punch.ts";
+
+interface MeetingOptions {
+  /** Who is asked for the outside ports: the first for both, the second to learn whether they are always the same. */
+  readonly places: readonly AskPlace[];
+  readonly signal: AbortSignal;
+  readonly random?: () => number;
+  /** Addresses of this very machine count too, for tests. */
+  readonly loopback?: boolean;
+}
+
+type MeetOptions<Proven extends Socket> = Pick<
+  PunchOptions<Proven>,
+  "chooses" | "prove" | "onMet" | "signal"
+> & { readonly targets: readonly Candidate[]; readonly timeoutMs?: number };
+
+/**
+ * Two local ports on which another machine can be met once: from one this side dials, on the other it listens.
+ * Disposing closes what is left of it, connections that were met excepted.
+ */
+export interface Meeting extends AsyncDisposable {
+  /** What the NAT makes of the port that dials. */
+  readonly mapping: Mapping["type"];
+  /** Where the other side can dial this one; at most `limits.candidates`. */
+  readonly candidates: readonly Candidate[];
+  /** Dials and accepts until the other side is met; see `PunchOptions`. Once a meeting. */
+  meet<Proven extends Socket>(options: MeetOptions<Proven>): Promise<DirectOutcome>;
+}
+
+/** A place has this long to say how it sees a port, so that an agent's answer comes within `limits.directAnswerMs`. */
+const askMs = limits.directAnswerMs * 0.6;
+/** Connections that the listener takes, of whoever finds it. */
+const mostAccepted = 16;
+
+/** Finds the two ports and how they are seen. Throws `failed` when this machine gives none, or the reason of `signal`. */
+export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
+  const { signal, random = Math.random, loopback = false } = options;
+  await using held = createDisposalStack();
+  const [dialPort, listenPort] = await Promise.all([freePort(), freePort()]);
+  const [dialled, listened] = await Promise.all([
+    askAll(options.places.slice(0, 2), dialPort, held, options),
+    // The outside port of the listener: only before it listens can something be dialled from its port.
+    askAll(options.places.slice(0, 1), listenPort, held, options),
+  ]);
+  signal.throwIfAborted();
+
+  let current: Punch | undefined;
+  const waiting: Socket[] = [];
+  const onConnection = (socket: Socket): void => {
+    if (current) current.accept(socket);
+    else waiting.push(socket);
+  };
+  const listener = await listen(listenPort, onConnection);
+  if (listener) held.use(listener);
+  held.defer(() => waiting.forEach((socket) => socket.destroy()));
+
+  const own = localAddresses({ loopback });
+  const mapping = mappingOf(notOwn(dialled, [...own.ipv4]));
+  const stack = held.move();
+  return {
+    mapping: mapping.type,
+    candidates: candidatesOf(),
+    async meet({ targets, timeoutMs = limits.directDialMs, ...rest }) {
+      const dialable = targets.filter(({ address }) => isDialable(address, loopback));
+      current = punch({ ...rest, targets: dialable, timeoutMs, random, localPort: dialPort });
+      for (const socket of waiting.splice(0)) current.accept(socket);
+      return await current.done;
+    },
+    [Symbol.asyncDispose]: async () => await stack[Symbol.asyncDispose](),
+  };
+
+  function candidatesOf(): Candidate[] {
+    const mapped: Candidate[] =
+      mapping.type === "independent"
+        ? [{ kind: "mapped", ...mapping.outside, listens: false }, ...mappedListener()]
+        : [];
+    const host6 = own.ipv6
+      .slice(0, 3)
+      .flatMap((address) => [...at(address, listenPort), ...at(address, dialPort)]);
+    const host4 = own.ipv4.flatMap((address) => at(address, listenPort));
+    return [...mapped, ...host6, ...host4].slice(0, limits.candidates);
+  }
+
+  function mappedListener(): Candidate[] {
+    const [outside] = notOwn(listened, own.ipv4);
+    return listener && outside ? [{ kind: "mapped", ...outside, listens: true }] : [];
+  }
+
+  function at(address: string, port: number): Candidate[] {
+    const listens = port === listenPort;
+    return listens && !listener ? [] : [{ kind: "host", address, port, listens }];
+  }
+}
+
+/** How the places that answer see a port. Their connections stay open, because they keep the mapping. */
+async function askAll(
+  places: readonly AskPlace[],
+  port: number,
+  held: DisposalStack,
+  { signal, loopback = false }: MeetingOptions,
+): Promise<SeenAddress[]> {
+  const answers = await Promise.allSettled(
+    places.map(async (place) => held.use(await askAddress(place, port, { signal, timeoutMs: askMs }))),
+  );
+  return answers
+    .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value.seen] : []))
+    .filter(({ address }) => isDialable(address, loopback));
+}
+
+/** A place of the local network sees an address that no NAT has touched: it says nothing about the mapping. */
+function notOwn(seen: readonly SeenAddress[], own: readonly string[]): readonly SeenAddress[] {
+  const others = seen.filter(({ address }) => !own.includes(address));
+  return others.length > 0 ? others : seen;
+}
+
+/** A port that nobody uses now: the system chooses it for a listener that is closed at once. */
+async function freePort(): Promise<number> {
+  await using listener = await listenTcp({
+    host: "0.0.0.0",
+    port: 0,
+    onConnection: (socket) => socket.destroy(),
+  });
+  return listener.port;
+}
+
+/** A listener for both families, or for IPv4 where there is no IPv6; undefined when the port is gone meanwhile. */
+async function listen(
+  port: number,
+  onConnection: (socket: Socket) => void,
+): Promise<TcpListener | undefined> {
+  for (const host of ["::", "0.0.0.0"])
+    try {
+      return await listenTcp({
+        host,
+        port,
+        backlog: mostAccepted,
+        maxConnections: mostAccepted,
+        onConnection,
+      });
+    } catch (error) {
+      if (!(error instanceof RdvError)) throw error;
+    }
+  return undefined;
+}
