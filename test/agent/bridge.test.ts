@@ -19,7 +19,7 @@ function deps() {
   return {
     events,
     closed: async (): Promise<BridgeEvent & { type: "closed" }> =>
-      await until(5_000, "a pair has closed", () => events.find((event) => event.type === "closed")),
+      await until(15_000, "a pair has closed", () => events.find((event) => event.type === "closed")),
     options: {
       once: false,
       pump,
@@ -77,7 +77,7 @@ test("a link's pair carries a late answer after a half-close, and a reset as a r
   await once(third, "data");
   thirdServer.resetAndDestroy();
   assert.equal((await thirdEnd).how, "ECONNRESET");
-  await until(5_000, "three pairs closed", () =>
+  await until(15_000, "three pairs closed", () =>
     events.filter((event) => event.type === "closed").length >= 3 ? true : undefined,
   );
   assert.deepEqual(events.flatMap((event) => (event.type === "closed" ? [event.outcome] : [])).slice(0, 3), [
@@ -101,12 +101,12 @@ test("a link waits for a side that is down, says so once, and does not pester th
     a: connectTo(meeting.port),
     b: connectTo(block.port(0)),
   });
-  await until(5_000, "the outage is said", () => lines.find((line) => line.includes("does not answer")));
+  await until(15_000, "the outage is said", () => lines.find((line) => line.includes("does not answer")));
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.equal(meeting.accepted(), 1);
   await using service = await startLocalEcho(block.port(0));
   await service.connection();
-  await until(5_000, "the return is said", () => lines.find((line) => line.includes("answers again")));
+  await until(15_000, "the return is said", () => lines.find((line) => line.includes("answers again")));
   assert.equal(lines.length, 2);
 });
 
@@ -122,8 +122,9 @@ test("a peer that accepts and hangs up at once is dialled with backoff", async (
     a: connectTo(meeting.port),
     b: connectTo(service.port),
   });
+  await meeting.connection();
   await new Promise((resolve) => setTimeout(resolve, 600));
-  assert.ok(meeting.accepted() >= 1 && meeting.accepted() <= 3, String(meeting.accepted()));
+  assert.ok(meeting.accepted() <= 3, String(meeting.accepted()));
 });
 
 test("a link with once serves one pair and is done", async () => {

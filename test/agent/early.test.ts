@@ -26,7 +26,7 @@ test("hands over what was read before and meanwhile, in order, and leaves the re
   await using pair = await connection();
   const early = readEarly(pair.own, Buffer.from("one "));
   pair.peer.write("two");
-  await until(5_000, "the bytes are read", () => (pair.own.bytesRead === 3 ? true : undefined));
+  await until(15_000, "the bytes are read", () => (pair.own.bytesRead === 3 ? true : undefined));
   const { early: bytes, ended } = early.take();
   assert.deepEqual([bytes.toString(), ended], ["one two", false]);
   const rest = readToEnd(pair.own);
@@ -39,7 +39,7 @@ test("tells that the peer has finished", async () => {
   await using pair = await connection();
   const early = readEarly(pair.own, Buffer.alloc(0));
   pair.peer.end("bye");
-  await until(5_000, "the end is read", () => (pair.own.readableEnded ? true : undefined));
+  await until(15_000, "the end is read", () => (pair.own.readableEnded ? true : undefined));
   const { early: bytes, ended } = early.take();
   assert.deepEqual([bytes.toString(), ended], ["bye", true]);
   assert.equal(early.gone.aborted, false);
@@ -49,7 +49,7 @@ test("a reset peer is gone", async () => {
   await using pair = await connection();
   const early = readEarly(pair.own, Buffer.alloc(0));
   pair.peer.resetAndDestroy();
-  await until(5_000, "gone", () => (early.gone.aborted ? true : undefined));
+  await until(15_000, "gone", () => (early.gone.aborted ? true : undefined));
 });
 
 test("a peer that floods is held back by the kernel, and nothing of it is lost", async () => {
@@ -58,7 +58,7 @@ test("a peer that floods is held back by the kernel, and nothing of it is lost",
   for (let i = 0; i < flood.length; i += 4_096) flood.writeUInt32LE(i, i);
   const early = readEarly(pair.own, Buffer.alloc(0));
   pair.peer.end(flood);
-  await until(5_000, "the limit is reached", () => (pair.own.isPaused() ? true : undefined));
+  await until(15_000, "the limit is reached", () => (pair.own.isPaused() ? true : undefined));
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok(pair.own.bytesRead < 4 * limits.earlyBytes, `${pair.own.bytesRead} bytes taken`);
   const { early: bytes } = early.take();

@@ -94,7 +94,7 @@ test("a target that refuses resets its clients, is logged once a change, and ser
   const said = (words: string): number => lines.filter((line) => line.includes(words)).length;
   // On Linux it is said before the first client has come.
   if (process.platform === "linux")
-    await until(5_000, "a warning", () => (said("does not answer") === 1 ? true : undefined));
+    await until(15_000, "a warning", () => (said("does not answer") === 1 ? true : undefined));
   for (let i = 0; i < 3; i += 1) {
     const client = (await relay.take()).pair();
     assert.equal((await readToEnd(client)).how, "ECONNRESET");

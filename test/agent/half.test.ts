@@ -122,7 +122,7 @@ test("a reset while waiting is noticed", async () => {
   const socket = await relay.connection();
   socket.resume();
   socket.write(waitingAnswer);
-  await until(5_000, "accepted", () => mine.told[0]);
+  await until(15_000, "accepted", () => mine.told[0]);
   socket.resetAndDestroy();
   assert.equal((await mine.ended).failure?.type, "gone");
 });
@@ -136,9 +136,9 @@ test("a relay that takes the connection and says nothing is given up after dialM
 
 test("once accepted, a half waits longer than dialMs", async () => {
   await using relay = await startLocalService((socket) => void socket.resume().write(waitingAnswer));
-  const mine = half(relay.port, 500);
+  const mine = half(relay.port, 1_500);
   const socket = await relay.connection();
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await new Promise((resolve) => setTimeout(resolve, 1_700));
   socket.write(paired);
   (await mine.ended).socket?.destroy();
   assert.equal(mine.told.length, 2);
@@ -149,7 +149,7 @@ test("closing a waiting half resets it and is not told", async () => {
   const mine = half(relay.port);
   const socket = await relay.connection();
   const end = readToEnd(socket);
-  await until(5_000, "accepted", () => mine.told[0]);
+  await until(15_000, "accepted", () => mine.told[0]);
   mine.close();
   assert.equal((await end).how, "ECONNRESET");
   assert.deepEqual(mine.told, ["accepted"]);

@@ -21,7 +21,7 @@ test("an idle pair keeps no socket object, neither in the relay nor in the agent
   assert.ok(ready.type === "ready");
   const port = Number(ready.address.split(":").at(-1));
   const waiting = { waiting: 2, open: 2, pairs: 0 };
-  await until(5_000, "the pool is full", () => same(run.exposure.counts(), waiting));
+  await until(15_000, "the pool is full", () => same(run.exposure.counts(), waiting));
   const before = queryObjects(Socket, { format: "count" });
   const clients: Socket[] = [];
   for (let i = 0; i < pairs; i += 1) {
@@ -30,7 +30,7 @@ test("an idle pair keeps no socket object, neither in the relay nor in the agent
     await once(client, "data");
     clients.push(client);
   }
-  await until(5_000, "the pool is full again", () => same(run.exposure.counts(), { ...waiting, pairs }));
+  await until(15_000, "the pool is full again", () => same(run.exposure.counts(), { ...waiting, pairs }));
   // This test's own clients, and the service's side of each pair; two more a pair would be kept by relay or agent.
   const kept = queryObjects(Socket, { format: "count" }) - before - 2 * pairs;
   for (const client of clients) client.destroy();

@@ -23,7 +23,7 @@ test("100 clients at once are served through a real relay, and the pool comes ba
     answers,
     clients.map((_, i) => `client ${i}`),
   );
-  await until(5_000, "the pool is at its size", () => {
+  await until(15_000, "the pool is at its size", () => {
     const { waiting, open, pairs } = run.exposure.counts();
     return waiting === 2 && open === 2 && pairs === 0 ? true : undefined;
   });
@@ -81,7 +81,7 @@ test("while the control plane restarts, living and new clients are served; the a
   await place.startControl();
   await run.saw("back");
   assert.equal(await finish(living, "still here"), "still here");
-  await until(5_000, "the new epoch's halves wait", () =>
+  await until(15_000, "the new epoch's halves wait", () =>
     run.exposure.counts().waiting === 2 && run.exposure.counts().open === 2 ? true : undefined,
   );
   assert.equal(await finish(await dial(port), "after"), "after");

@@ -69,7 +69,7 @@ function hold(port: number): Socket {
 async function echoes(socket: Socket): Promise<void> {
   socket.pause();
   socket.write("x");
-  const [answer] = await once(socket.resume(), "data", { signal: AbortSignal.timeout(10_000) });
+  const [answer] = await once(socket.resume(), "data", { signal: AbortSignal.timeout(30_000) });
   assert.equal(String(answer), "x");
 }
 
@@ -78,7 +78,7 @@ async function metricsOf(relay: string): Promise<string> {
 }
 
 async function waitFor(check: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 30_000;
   while (!(await check().catch(() => false))) {
     if (performance.now() > deadline) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

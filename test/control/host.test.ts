@@ -8,6 +8,7 @@ import { openDatabase } from "../../embedded/host/database.ts";
 import { silentLog } from "../../net/log.ts";
 import { createApi } from "../../protocol/client.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
 import { dial, readToEnd } from "../fixtures/clients.ts";
 import { startProcess } from "../fixtures/processes.ts";
 import type { Running } from "../fixtures/processes.ts";
@@ -26,7 +27,7 @@ async function startHostProcess(stateDir: string, env: object): Promise<Running 
   return { ...running, url: running.output().stdout.trim() };
 }
 
-test("what was answered survives SIGKILL: sessions, epochs and leases", { timeout: 30_000 }, async () => {
+test("what was answered survives SIGKILL: sessions, epochs and leases", { timeout: 90_000 }, async () => {
   await using folder = await createTempDir();
   const secrets = await createSecrets();
   await using first = await startHostProcess(folder.path, secrets);
@@ -73,7 +74,7 @@ test("a second control plane on the same state, or on the same port, is refused 
   await using _free = await createControlHost({ ...options, stateDir: other.path });
 });
 
-test("a host that is disposed of lets its peers go as going away, within 2 s, and leaves nothing open", async () => {
+test("a host that is disposed of lets its peers go as going away, waits for no idle connection, and leaves nothing open", async () => {
   await using folder = await createTempDir();
   const before = openResources();
   const control = await createControlHost({
@@ -88,9 +89,9 @@ test("a host that is disposed of lets its peers go as going away, within 2 s, an
   await idle.text();
   const began = performance.now();
   await control[Symbol.asyncDispose]();
-  assert.ok(performance.now() - began < 2_000);
+  assert.ok(performance.now() - began < 0.8 * limits.requestMs, "an idle connection lasts limits.requestMs");
   assert.equal((await link.closed).code, 1_001);
-  await until(5_000, "the resources are gone", () => (openResources() <= before ? true : undefined));
+  await until(15_000, "the resources are gone", () => (openResources() <= before ? true : undefined));
 });
 
 test("upgrades that are no WebSocket requests are answered and ended, and the host goes on", async () => {
@@ -145,6 +146,7 @@ test("an alarm that fails is tried again, one that was set while it ran is kept,
   database.setAlarm("OLD/a", Date.now() - 1_000);
   const runs: string[] = [];
   const ran = Promise.withResolvers<void>();
+  let firstAt = 0;
   {
     await using alarms = createAlarms({
       database,
@@ -161,13 +163,14 @@ test("an alarm that fails is tried again, one that was set while it ran is kept,
     alarms.set("X/cleared", Date.now() + 5);
     alarms.set("X/cleared", null);
     alarms.set("X/again", Date.now());
+    firstAt = Date.now();
     await ran.promise;
   }
   assert.deepEqual(runs.sort(), ["X/again", "X/again", "X/fails"]);
   const left = database.nextAlarms(10);
   assert.deepEqual(left.map(({ object }) => object).sort(), ["OLD/a", "X/fails"]);
   assert.ok(
-    left.every(({ at }) => at > Date.now()),
+    left.every(({ at }) => at > firstAt),
     "both later",
   );
 });

@@ -3,7 +3,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { dial, readToEnd, servedWithin, startDial } from "../fixtures/clients.ts";
-import { isListening } from "../fixtures/listeners.ts";
+import { isListening, untilListening } from "../fixtures/listeners.ts";
 import { claimPorts } from "../fixtures/ports.ts";
 import { runRdv, startPlainRdv } from "../fixtures/rdv.ts";
 import { createUpPlace, expose, startUp, startUpAt } from "../fixtures/rendezvous.ts";
@@ -124,7 +124,7 @@ test("Ctrl-C ends `rdv expose` with 130; session, port and pairs are gone", asyn
   await within(10_000, ending, () => "the open client's end");
   const listed = await runRdv(["sessions", "ls", "--json"], up.place);
   assert.deepEqual([listed.code, listed.stdout], [0, ""]);
-  assert.equal(isListening(session.port), false);
+  await untilListening(session.port, false);
 });
 
 test("Ctrl-C ends `rdv up` with 130 and closes every port; the state directory can be used again", async () => {

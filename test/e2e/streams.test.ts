@@ -103,7 +103,7 @@ test("streams through rdv keep the meaning of TCP", async (t) => {
     broken.resetAndDestroy();
     silent.end();
     await within(
-      5_000,
+      10_000,
       readToEnd(silent),
       () => "the relay's answer to a client that said nothing and ended",
     );

@@ -101,7 +101,7 @@ test("when the inviter ends it, every connection is cut on all sides", async () 
 test("the end of its time ends an invitation without anybody", async () => {
   await using echo = await startEcho();
   await using stranger = await createTempDir();
-  await using invited = await invite(up.place, echo.port, "--ttl", "4s");
+  await using invited = await invite(up.place, echo.port, "--ttl", "10s");
   await using joined = startRdv(["join", invited.url, "--yes"], { stateDir: stranger.path });
   await invited.rdv.event("ready");
   await using client = startProcess("nc", ["127.0.0.1", String(invited.port)], { keepInput: true });
@@ -127,11 +127,10 @@ test("a command is run with host and port filled in, and its exit code is the in
   assert.equal(code, 7);
   assert.match(inviting.output().stdout, /^hello to 127\.0\.0\.1 \d+$/m);
   assert.equal(await joined.exitCode(), 0, "the invitation ended with the command");
-  const sessions = await until(5_000, "the session is gone", async () => {
+  await until(15_000, "no session is left", async () => {
     const { stdout } = await runRdv(["sessions", "ls", "--json"], up.place);
-    return stdout.includes(url) ? undefined : stdout;
+    return stdout === "" ? true : undefined;
   });
-  assert.equal(sessions, "");
 });
 
 test("for people it says what to send, who came and what to type", async () => {

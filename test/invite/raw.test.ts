@@ -89,10 +89,10 @@ test(
     assert.equal(long.code, 2);
     assert.match(long.stderr, /a raw port lives at most 3600 s/);
     await using invited = await invite(up.place, 9, "--raw");
-    await until(5_000, "the raw port is open", async () => (await isOpen(invited.raw)) || undefined);
+    await until(15_000, "the raw port is open", async () => (await isOpen(invited.raw)) || undefined);
     invited.rdv.interrupt();
     assert.equal(await invited.rdv.exitCode(), 130);
-    await until(5_000, "the raw port is closed", async () => !(await isOpen(invited.raw)) || undefined);
+    await until(15_000, "the raw port is closed", async () => !(await isOpen(invited.raw)) || undefined);
   },
 );
 

@@ -60,7 +60,7 @@ export async function joinWith(
     script,
     temp,
     nothingLeft: async () => {
-      await until(5_000, `processes end: ${processesOf(temp).join(", ")}`, () =>
+      await until(15_000, `processes end: ${processesOf(temp).join(", ")}`, () =>
         processesOf(temp).length === 0 ? true : undefined,
       );
       const files = await readdir(temp);
@@ -86,7 +86,7 @@ function readEnviron(pid: string): string {
 
 /** Again and again, because one that is just being started may be missed. */
 async function killAll(temp: string): Promise<void> {
-  await until(5_000, "every process is killed", () => {
+  await until(15_000, "every process is killed", () => {
     const left = processesOf(temp);
     for (const pid of left) kill(pid);
     return left.length === 0 ? true : undefined;

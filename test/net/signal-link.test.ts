@@ -44,7 +44,7 @@ test("a lost connection comes back and says hello again, with one line for the l
   assert.equal(await server.message(), '{"type":"hello"}');
   assert.equal(link.connected, true);
   assert.match(lines[0] ?? "", /control plane away, retrying for ever reason=/);
-  assert.match(lines[1] ?? "", /control plane back after 0 s/);
+  assert.match(lines[1] ?? "", /control plane back after \d+ s/);
   last.socket.terminate();
 });
 
@@ -90,9 +90,9 @@ test("a silent server is left and dialled again", async () => {
 test("pongs keep a connection without other traffic alive", async () => {
   await using server = await startServer();
   const lines: string[] = [];
-  await using link = open(server, { ...logTo(lines), heartbeatMs: 20, deadAfterMs: 200 });
+  await using link = open(server, { ...logTo(lines), heartbeatMs: 100, deadAfterMs: 2_000 });
   await server.connection();
-  for (let beat = 0; beat < 20; beat += 1) assert.equal(await server.message(), pingText);
+  for (let beat = 0; beat < 30; beat += 1) assert.equal(await server.message(), pingText);
   assert.equal(link.connected, true);
   assert.deepEqual(lines, []);
 });

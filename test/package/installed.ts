@@ -16,6 +16,8 @@ export interface Installed extends AsyncDisposable {
 
 const Packed = z.tuple([z.object({ filename: z.string(), files: z.array(z.object({ path: z.string() })) })]);
 
+/** Compiling and installing from nothing, in milliseconds, on a machine that is busy. */
+const patience = 240_000;
 const repository = join(import.meta.dirname, "../..");
 const components = ["protocol", "net", "control", "relay-node", "agent", "embedded", "cli"];
 const rest = ["bin", "docs", "package.json", "tsconfig.base.json", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
@@ -26,7 +28,7 @@ export async function installPackage(): Promise<Installed | undefined> {
   const folder = stack.use(await createTempDir());
   const copy = join(folder.path, "source");
   await copySources(copy);
-  const packed = await runOk("npm", ["pack", "--json", "--loglevel=error"], { cwd: copy });
+  const packed = await runOk("npm", ["pack", "--json", "--loglevel=error"], { cwd: copy, ms: patience });
   const [{ filename, files }] = Packed.parse(JSON.parse(packed));
 
   const place = join(folder.path, "user");
@@ -40,7 +42,10 @@ export async function installPackage(): Promise<Installed | undefined> {
     "--no-fund",
     "--loglevel=error",
   ];
-  const { code, stderr } = await run("npm", [...install, join(copy, filename)], { cwd: place });
+  const { code, stderr } = await run("npm", [...install, join(copy, filename)], {
+    cwd: place,
+    ms: patience,
+  });
   if (code !== 0 && isUnreachable.test(stderr)) return undefined;
   if (code !== 0) throw new Error(`npm install failed: ${stderr}`);
 

@@ -52,7 +52,7 @@ test("a launcher that is killed takes the command with it", async () => {
   const port = place.block.port(0);
   using _ = killedAtLast(childOf(launched.pid), () => isListening(port));
   launched.kill("SIGKILL");
-  await within(5_000, untilListening(port, false), () => "the command goes on");
+  await within(20_000, untilListening(port, false), () => "the command goes on");
 });
 
 test("without the right Node, or without the dependencies, one line says what to do", async () => {

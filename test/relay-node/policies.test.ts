@@ -46,10 +46,10 @@ test("a newer policy holds for an open listener at once, and an older ticket doe
 
 test("no more clients a second than the session allows, from all sources together", async () => {
   await using bench = await startBench();
-  await waitingHalf(bench, await bench.ticket({ connectsPerSecond: 2 }));
+  await waitingHalf(bench, await bench.ticket({ connectsPerSecond: 1 }));
   const clients = await Promise.all(Array.from({ length: 6 }, async () => await dialClient(bench)));
   await until(() => turnedAway(bench, "too_many") >= 3, "three and more of six are too many");
-  assert.ok(turnedAway(bench, "too_many") <= 4);
+  assert.ok(turnedAway(bench, "too_many") <= 5);
   for (const { socket } of clients) socket.destroy();
 });
 

@@ -43,10 +43,8 @@ export function describeInvitations(rig: Rig): void {
       const { state, policy, expiresAt } = await rig.api().getSession(invited.session.id);
       assert.equal(state, "waiting");
       assert.deepEqual(policy.allow, ["127.0.0.0/8", "::1"]);
-      assert.equal(
-        Math.round(Date.parse(expiresAt ?? "") / 1_000),
-        Math.round(Date.parse(invited.expires) / 1_000),
-      );
+      const apart = Date.parse(expiresAt ?? "") - Date.parse(invited.expires);
+      assert.ok(Math.abs(apart) < 60_000, `session and invitation end ${apart} ms apart`);
     });
 
     test("the same address is a page, a script and a document, and no answer may be kept", async () => {
@@ -160,7 +158,7 @@ export function describeInvitations(rig: Rig): void {
         ended: { session: ended.session.id, until: expires },
       });
       await refuses(rig.api().claimInvitation(ended.code, claim), "not_found");
-      const short = await invite({ region: relay.region, ttlSeconds: 1 });
+      const short = await invite({ region: relay.region, ttlSeconds: 3 });
       await rig.api().claimInvitation(short.code, claim);
       await shows(async () => (await codeRequest(short.code, "*/*")).status === 404);
       const signal = await relay.link.next();

@@ -71,12 +71,13 @@ export function describePolicies(rig: Rig): void {
 
     test("a shorter time ends the session, no time lets it live", async () => {
       await using relay = await rig.newRelay();
+      const endless = await relay.create({ name: "endless", ttlSeconds: 3 });
+      assert.equal((await rig.api().updateSession("endless", { ttlSeconds: null })).expiresAt, null);
       const short = await relay.create({ name: "shortened", ttlSeconds: 3_600 });
-      const endless = await relay.create({ name: "endless", ttlSeconds: 2 });
       await using agent = await rig.agentOf(short);
       await agent.next();
-      assert.equal((await rig.api().updateSession("endless", { ttlSeconds: null })).expiresAt, null);
-      await rig.api().updateSession("shortened", { ttlSeconds: 2 });
+      // Not sooner than the first one would have ended.
+      await rig.api().updateSession("shortened", { ttlSeconds: 4 });
       let signal = await agent.next();
       while (signal.type === "placed") signal = await agent.next();
       assert.deepEqual(signal, { type: "ended", reason: "its time is over" });

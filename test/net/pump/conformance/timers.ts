@@ -54,15 +54,15 @@ export function testTimers(withRig: WithRig): void {
   test(
     "half-closed and talking: the pair lives",
     withRig(async (rig) => {
-      const { client, service, joined } = await rig.pair({ stallMs: 60_000, halfClosedMs: 400 });
+      const { client, service, joined } = await rig.pair({ stallMs: 60_000, halfClosedMs: 2_000 });
       client.end();
       const got = receive(client, down);
-      for (let at = 0; at < 20; at += 1) {
+      for (let at = 0; at < 30; at += 1) {
         service.write(down.bytes(at, 1));
-        await delay(60);
+        await delay(100);
       }
       service.end();
-      assert.deepEqual(await got, { bytes: 20, end: "fin" });
+      assert.deepEqual(await got, { bytes: 30, end: "fin" });
       assert.equal((await joined.done).outcome, "closed");
     }),
   );
