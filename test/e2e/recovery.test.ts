@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dial, readToEnd, servedWithin } from "../fixtures/clients.ts";
-import { startRdv } from "../fixtures/rdv.ts";
-import type { Rdv } from "../fixtures/rdv.ts";
+import { startRelay } from "../fixtures/relay.ts";
+import type { RelayPlace } from "../fixtures/relay.ts";
 import { createUpPlace, expose, startUp, startUpAt } from "../fixtures/rendezvous.ts";
 import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
@@ -41,12 +41,12 @@ test("a relay that was killed and started again has its sessions back", async ()
   await using echo = await startEcho();
   await using up = await startUp();
   await using state = await createTempDir();
-  await using relay = await startRelay(up, state.path);
+  await using relay = await startRelay(up, farFrom(up, state.path));
   await using session = await expose(up.place, echo.port, "--region", "far");
   assert.ok(up.place.spare.includes(session.port), "the session is on the second relay");
   await servedWithin(10_000, session.port);
   await relay.killHard();
-  await using _again = await startRelay(up, state.path);
+  await using _again = await startRelay(up, farFrom(up, state.path));
   await servedWithin(20_000, session.port);
 });
 
@@ -70,7 +70,7 @@ test("while the control plane is away open pairs go on and new clients are serve
   await using echo = await startEcho();
   await using up = await startUp();
   await using state = await createTempDir();
-  await using _relay = await startRelay(up, state.path);
+  await using _relay = await startRelay(up, farFrom(up, state.path));
   await using session = await expose(up.place, echo.port, "--region", "far");
   const client = await dial(session.port);
   client.write("control plane here, ");
@@ -83,23 +83,7 @@ test("while the control plane is away open pairs go on and new clients are serve
 });
 
 /** A relay of its own, in the region `far`, on the ports that `up` leaves free. */
-async function startRelay(up: Up, stateDir: string): Promise<Rdv> {
-  const [shared = 0, from = 0] = up.place.spare;
-  const ports = `${from}-${up.place.spare.at(-1)}`;
-  const where = [
-    "--host",
-    "127.0.0.1",
-    "--public-host",
-    "127.0.0.1",
-    "--port",
-    String(shared),
-    "--ports",
-    ports,
-  ];
-  const args = ["relay", "--control", up.control, "--region", "far", ...where];
-  await using held = new AsyncDisposableStack();
-  const relay = held.use(startRdv(args, { stateDir, env: { RDV_TOKEN: up.token } }));
-  await relay.event("ready", { command: "relay" });
-  held.move();
-  return relay;
+function farFrom(up: Up, stateDir: string): RelayPlace {
+  const [sharedPort = 0, first = 0] = up.place.spare;
+  return { stateDir, region: "far", sharedPort, ports: [first, up.place.spare.at(-1) ?? 0] };
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ask } from "../fixtures/clients.ts";
+import { claimPorts } from "../fixtures/ports.ts";
 import { describe, startProcess } from "../fixtures/processes.ts";
 import { runRdv, startPlainRdv, startRdv } from "../fixtures/rdv.ts";
+import { startRelay } from "../fixtures/relay.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import type { Up } from "../fixtures/rendezvous.ts";
@@ -75,6 +77,28 @@ test("without consent nothing is opened, and the code is not used", async () => 
     await person.says(outcome);
   }
   await invited.rdv.event("joined");
+});
+
+test("rdv join finds a relay again that was killed and started again", async () => {
+  await using echo = await startEcho();
+  await using block = await claimPorts();
+  await using state = await createTempDir();
+  await using stranger = await createTempDir();
+  const place = {
+    stateDir: state.path,
+    region: "far",
+    sharedPort: block.port(0),
+    ports: [block.port(1), block.port(5)],
+  } as const;
+  await using relay = await startRelay(up, place);
+  await using invited = await invite(up.place, echo.port, "--region", "far");
+  await using joined = startRdv(["join", invited.url, "--yes"], { stateDir: stranger.path });
+  await joined.event("ready");
+  await relay.killHard();
+  await joined.event("waiting");
+  await using _again = await startRelay(up, place);
+  await joined.event("back");
+  assert.equal((await ask(invited.port, "again")).bytes.toString(), "again");
 });
 
 test("when the inviter ends it, every connection is cut on all sides", async () => {

@@ -11,11 +11,8 @@ import { startBench } from "../relay-node/harness.ts";
 
 /** A relay, its control link, and a web server that hands out join scripts. */
 export interface JoinBench extends AsyncDisposable {
-  /** An invitation to reach `target`; `seconds` is its life, and `changes` what its ticket says otherwise than usual. */
+  /** An invitation to reach `target`; `seconds` is its life from the claim on, `changes` what its ticket says otherwise than usual. */
   invite(target: string, seconds?: number, changes?: Partial<Ticket>): Promise<Invited>;
-  /** Ends the relay, and starts it again on the same ports with what it kept on disk. */
-  killRelay(): Promise<void>;
-  startRelay(): Promise<void>;
 }
 
 /** One invitation and what came of it. */
@@ -55,9 +52,10 @@ export async function startJoinBench(): Promise<JoinBench> {
     const url = `${origin}/j/${code}`;
     const clientPort = changes.clientPort ?? ports.port((ownPorts += 1));
     const session = `s_joined${String(last).padStart(20, "0")}`;
-    const expires = Math.floor(Date.now() / 1_000) + seconds;
+    const expiresAt = (): number => Math.floor(Date.now() / 1_000) + seconds;
     const claims: Record<string, string>[] = [];
     const claim = async (): Promise<string> => {
+      const expires = expiresAt();
       const ticket = await bench.ticket({ session, name: "help", clientPort, expires, ...changes });
       return claimAnswer({ relay: "127.0.0.1", port: ports.port(0), ticket, expires, pool: 2 }, Date.now());
     };
@@ -67,18 +65,22 @@ export async function startJoinBench(): Promise<JoinBench> {
       inviter: "Hélène d'Arc",
       target,
       address: `127.0.0.1:${clientPort}`,
-      expires: new Date(expires * 1_000),
+      expires: new Date(expiresAt() * 1_000),
       sessionName: "help",
     });
     invitations.set(code, { script, claims, claim });
-    return { url, session, clientPort, claims, end: () => bench.control.end({ session, until: expires }) };
+    return {
+      url,
+      session,
+      clientPort,
+      claims,
+      end: () => bench.control.end({ session, until: expiresAt() }),
+    };
   }
 
   const stack = held.move();
   return {
     invite,
-    killRelay: async () => await bench.relay[Symbol.asyncDispose](),
-    startRelay: async () => void (await bench.restart()),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }
