@@ -4,7 +4,7 @@
 export const joinShell = `# What follows is the same for everybody. It dials out only, needs no root, and opens no port on this machine.
 #   … | sh -s -- --yes           agree without being asked
 #   … | RDV_METHOD=socat sh      use this program: rdv npx node python3 perl socat ncat nc bash
-methods="rdv node python3 perl socat ncat nc bash"
+methods="rdv npx node python3 perl socat ncat nc bash"
 [ -z "$ZSH_VERSION" ] || emulate sh
 cr=$(printf '\\r')
 
@@ -36,6 +36,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 works() { # A program that is there may still be a stub, or too old.
   have "$1" || return 1
   case $1 in
+    npx) within 10 npx_rdv --version ;;
     node) node --input-type=module -e 'import "node:net"' ;;
     python3) python3 -c 'import socket, threading' ;;
     perl) perl -MSocket=getaddrinfo -e 1 ;;
@@ -44,9 +45,22 @@ works() { # A program that is there may still be a stub, or too old.
   esac >/dev/null 2>&1
 }
 
+npx_rdv() { # An rdv that is installed already: offline, npx fetches nothing by its name, and it leaves no files.
+  export npm_config_offline=true npm_config_logs_max=0 npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1
+  exec npx --no-install rdv "$@"
+}
+
+within() { # SECONDS COMMAND...: as the command ends, or false when it takes longer
+  left=$1 && shift
+  "$@" </dev/null &
+  while [ "$left" -gt 0 ] && kill -0 $! 2>/dev/null; do sleep 1 && left=$((left - 1)); done
+  [ "$left" -gt 0 ] || kill $!
+  wait $!
+}
+
 choose_method() {
   for method in \${RDV_METHOD:-$methods}; do
-    case " $methods npx " in *" $method "*) works "$method" && break ;; esac
+    case " $methods " in *" $method "*) works "$method" && break ;; esac
     method=
   done
   [ -n "$method" ] || die "cannot use \${RDV_METHOD:-any of: $methods}; install one of: $methods"
@@ -61,7 +75,7 @@ choose_method() {
 hand_over() {
   say "uses $method"
   has_terminal && exec </dev/tty
-  case $method in rdv) exec rdv join $yes "$url" ;; npx) exec npx --no-install rdv join $yes "$url" ;; esac
+  case $method in rdv) exec rdv join $yes "$url" ;; npx) npx_rdv join $yes "$url" ;; esac
 }
 
 has_terminal() { (: </dev/tty) 2>/dev/null; }

@@ -19,6 +19,34 @@ export const powershellBody = String.raw`
   function Say($text) { Write-Host ('rdv: ' + $text) }
   function Why($problem) { return $problem.Exception.GetBaseException().Message }
 
+  function Find-Rdv { # The command that runs an installed rdv, which does everything; or nothing.
+    $rdv = Get-Command rdv -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
+    if ($null -ne $rdv) { return $rdv.Path }
+    $npx = Get-Command npx -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
+    if ($null -eq $npx) { return }
+    $start = New-Object Diagnostics.ProcessStartInfo($npx.Path, '--no-install rdv --version')
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    $start.RedirectStandardError = $true
+    $start.EnvironmentVariables['npm_config_offline'] = 'true'
+    try {
+      $probe = [Diagnostics.Process]::Start($start)
+      $probe.StandardInput.Close()
+      if (-not $probe.WaitForExit(10000)) { $probe.Kill(); return }
+      if ($probe.ExitCode -eq 0) { return $npx.Path, '--no-install', 'rdv' }
+    } catch { }
+  }
+
+  function Invoke-Rdv($command, $more) { # Offline, npx runs what is installed already and fetches nothing by its name.
+    $arguments = @($more) + 'join' + $url
+    if ($env:RDV_YES -eq '1') { $arguments += '--yes' }
+    $before = $env:npm_config_offline
+    $env:npm_config_offline = 'true'
+    try { & $command @arguments } finally { $env:npm_config_offline = $before }
+  }
+
   function Confirm-Invitation {
     $end = (New-Object DateTime(1970, 1, 1, 0, 0, 0, [DateTimeKind]::Utc)).AddSeconds($expires).ToLocalTime()
     Write-Host ''
@@ -273,6 +301,14 @@ export const powershellBody = String.raw`
     }
   }
 
+  if ($env:RDV_METHOD -ne 'powershell') {
+    $found = @(Find-Rdv)
+    if ($found.Length -gt 0) {
+      Say ('uses {0}; to do without it set $env:RDV_METHOD to powershell first' -f $found[0])
+      Invoke-Rdv $found[0] @($found | Select-Object -Skip 1) # It asks by itself.
+      return
+    }
+  }
   if (-not (Confirm-Invitation)) { return }
   try { $claim = Get-Claim } catch {
     $told = if ($_.ErrorDetails) { $_.ErrorDetails.Message } else { Why $_ }

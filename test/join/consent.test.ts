@@ -137,7 +137,7 @@ test("an installed rdv takes over, and a method that is not there is refused", {
   }
   await using python = await joinWith(invited, socat, { env: { RDV_METHOD: "python3" } });
   assert.equal(await exitCode(python), 1);
-  assert.match(python.script.output().stderr, /cannot use python3; install one of: rdv node python3/);
+  assert.match(python.script.output().stderr, /cannot use python3; install one of: rdv npx node python3/);
   await using odd = await joinWith(invited, socat, { env: { RDV_METHOD: "rm" } });
   assert.equal(await exitCode(odd), 1);
   assert.deepEqual(invited.claims, []);

@@ -26,6 +26,8 @@ export interface HowToJoin {
   /** What happens to the script on its way. */
   readonly edit?: (script: string) => string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it is run. */
+  readonly cwd?: string;
 }
 
 /** Fetches the join script and gives it to a shell's standard input, as `curl URL | sh -s -- --yes` does. */
@@ -44,15 +46,17 @@ export async function joinWith(
   const input = how.edit ? how.edit(text) : text;
   const env = { PATH: path, TMPDIR: temp, HOME: folder.path, SHELL: "/bin/sh", ...how.env };
   const argv = [...shell, "-s", "--", ...(how.args ?? ["--yes"])];
+  const cwd = how.cwd ?? folder.path;
   const file = join(folder.path, "join.sh");
   await writeFile(file, input);
   const script = held.use(
     how.terminal
       ? startProcess(requireProgram("script"), ["-qefc", `cat ${file} | ${argv.join(" ")}`, "/dev/null"], {
           env,
+          cwd,
           keepInput: true,
         })
-      : startProcess(requireProgram("setsid"), argv, { env, input }),
+      : startProcess(requireProgram("setsid"), argv, { env, cwd, input }),
   );
   held.defer(async () => await killAll(temp));
   const stack = held.move();

@@ -32,7 +32,7 @@ export function methodsTable(seen: readonly Seen[]): string {
   return `# How an invited machine joins
 
 The line \`curl -fsSL https://…/j/CODE | sh\` runs a POSIX shell script that asks for consent, then waits for connections with the first
-of these that the machine has: \`rdv\`, \`node\`, \`python3\`, \`perl\`, \`socat\`, \`ncat\`, \`nc\`, \`bash\`. \`RDV_METHOD=socat\` chooses one.
+of these that the machine has: \`rdv\`, \`npx\`, \`node\`, \`python3\`, \`perl\`, \`socat\`, \`ncat\`, \`nc\`, \`bash\`. \`RDV_METHOD=socat\` chooses one.
 It needs \`curl\` or \`wget\`, and for the last four \`mkfifo\` and \`dd\`. It works under dash, bash, busybox ash and zsh.
 
 This table is what \`RDV_WRITE_DOCS=1 node --test test/join/methods-ends.test.ts\` saw, each method with nothing but its own program on the PATH.
@@ -41,8 +41,9 @@ ${line(head)}
 ${rule}
 ${rows.map(line).join("\n")}
 
-- An installed \`rdv\` takes over with \`rdv join\` and does everything. \`npx\` is used only with \`RDV_METHOD=npx\`, and only for a copy that is installed
-  already: running a program from a registry because of its name is not for a script that strangers send.
+- An installed \`rdv\` takes over with \`rdv join\` and does everything, be it on the PATH or where \`npx\` finds it: in the project of the current folder, among
+  the global packages or in npm's cache. \`npx\` is asked offline, and for ten seconds at most, so it never fetches a program because of its name: that is not
+  for a script that strangers send. The PowerShell script does the same.
 - node, python3 and perl run one small program that the script fetches beside itself, checks by SHA-256 and keeps in memory; nothing is written to disk.
 - socat, ncat, nc and bash are driven by the shell through named pipes in a private temporary folder, which is removed at the end. The bytes then pass
   through one more program a direction, and only the end of a connection is carried, never a reset.

@@ -6,8 +6,16 @@ import { runOk } from "../fixtures/processes.ts";
 /** The only programs that an environment has; `busybox` means that busybox plays all of them. */
 export interface Programs {
   readonly shell: "dash" | "bash" | "zsh" | "busybox";
-  /** What the join script is to find, as name and where it comes from: `nc` of busybox, for example. */
-  readonly tool: { readonly name: string; readonly from?: string };
+  /** What the join script is to find: `nc` of busybox, for example. */
+  readonly tool: Program;
+  /** Other programs that it could find. */
+  readonly others?: readonly Program[];
+}
+
+/** A program's name on the PATH, and what it is really. */
+export interface Program {
+  readonly name: string;
+  readonly from?: string;
 }
 
 /** What the script uses besides the method's own program. */
@@ -29,13 +37,15 @@ export function skipWithoutPrograms(...names: readonly string[]): string | false
 }
 
 /** Makes a folder that is to be the whole PATH, and gives the shell's command line. */
-export async function trimPath(folder: string, { shell, tool }: Programs): Promise<readonly string[]> {
+export async function trimPath(folder: string, programs: Programs): Promise<readonly string[]> {
+  const { shell, tool, others = [] } = programs;
   await mkdir(folder, { recursive: true });
   const busy = shell === "busybox";
   const fetcher = busy ? "wget" : "curl";
   for (const name of [...common, fetcher])
     await symlink(requireProgram(busy ? "busybox" : name), join(folder, name));
-  await symlink(await realProgram(tool.from ?? tool.name), join(folder, tool.name));
+  for (const { name, from = name } of [tool, ...others])
+    await symlink(await realProgram(from), join(folder, name));
   return busy ? [requireProgram("busybox"), "ash"] : [requireProgram(shell)];
 }
 

@@ -8,6 +8,8 @@ import { createTempDir } from "../fixtures/temp-dir.ts";
 export interface Installed extends AsyncDisposable {
   /** Files of the tarball, as paths inside the package. */
   readonly files: readonly string[];
+  /** The project in which it was installed. */
+  readonly project: string;
   /** The `node_modules` with the package and all that came with it. */
   readonly modules: string;
   /** The command's file. */
@@ -53,6 +55,7 @@ export async function installPackage(): Promise<Installed | undefined> {
   const held = stack.move();
   return {
     files: files.map(({ path }) => path),
+    project: place,
     modules,
     command: join(modules, ".bin/rdv"),
     [Symbol.asyncDispose]: async () => await held.disposeAsync(),

@@ -5,13 +5,19 @@ import { test } from "node:test";
 import * as z from "zod";
 import { ask } from "../fixtures/clients.ts";
 import { run, startProcess } from "../fixtures/processes.ts";
-import { createUpPlace } from "../fixtures/rendezvous.ts";
-import { startEcho } from "../fixtures/services.ts";
+import { createUpPlace, startUp } from "../fixtures/rendezvous.ts";
+import { startEcho, startService } from "../fixtures/services.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
 import { within } from "../fixtures/within.ts";
+import { invite } from "../invite/invited.ts";
+import { joinWith } from "../join/joined.ts";
+import { skipWithoutPrograms } from "../join/programs.ts";
+import type { Programs } from "../join/programs.ts";
 import { version } from "../../protocol/version.ts";
 import { installPackage } from "./installed.ts";
 import type { Installed } from "./installed.ts";
 
+const skipNpx = skipWithoutPrograms("npx", "dash", "curl");
 const most = 15_000_000;
 const shipped =
   /^(bin\/rdv\.js|dist\/(protocol|net|control|relay-node|agent|embedded|cli)\/[\w./-]+\.js|docs\/[\w./-]+|[A-Z]+(\.md)?|package\.json)$/;
@@ -48,6 +54,14 @@ test("the published package", async (t) => {
     assert.deepEqual([code, stdout, stderr], [0, `${version}\n`, ""]);
   });
 
+  await t.test(
+    "is found by the join script through npx, which asks no registry",
+    { skip: skipNpx },
+    async () => {
+      await joinsByNpx(installed);
+    },
+  );
+
   const pumps = process.platform === "linux" ? ["kernel", "portable"] : ["portable"];
   for (const pump of pumps)
     await t.test(`carries a client with the ${pump} pump and ends at Ctrl-C without a warning`, async () => {
@@ -69,6 +83,35 @@ async function servesAClient({ command }: Installed, pump: string): Promise<void
   const exit = await within(10_000, up.exited, () => "the command ends");
   assert.deepEqual(exit, { code: 130, signal: null });
   assert.doesNotMatch(up.output().stderr, /warn|error/i);
+}
+
+/** Where the package is installed `npx` serves with it; elsewhere it has nothing, and node serves. */
+async function joinsByNpx({ project }: Installed): Promise<void> {
+  await using echo = await startEcho();
+  await using registry = await startService();
+  await using elsewhere = await createTempDir();
+  await using up = await startUp();
+  const programs: Programs = {
+    shell: "dash",
+    tool: { name: "node" },
+    others: [{ name: "npx" }, { name: "sh" }],
+  };
+  const env = { npm_config_registry: `http://127.0.0.1:${registry.port}/` };
+  for (const [cwd, says, method] of [
+    [project, "uses npx", "rdv"],
+    [elsewhere.path, "with   node", "node"],
+  ] as const) {
+    await using invited = await invite(up.place, echo.port);
+    await using joined = await joinWith(invited, programs, { cwd, env });
+    await joined.script.says(says, 60_000);
+    assert.equal((await invited.rdv.event("joined"))["method"], method);
+    await invited.rdv.event("ready");
+    assert.equal((await ask(invited.port, "hello")).bytes.toString(), "hello");
+    invited.rdv.interrupt();
+    assert.equal((await within(20_000, joined.script.exited, () => "the script goes on")).code, 0);
+    await joined.nothingLeft();
+  }
+  assert.equal(registry.accepted(), 0, "requests to the registry");
 }
 
 const Ready = z.looseObject({ address: z.string().optional() });

@@ -80,6 +80,8 @@ test("the script asks before it claims, and claims before it dials", () => {
   const loop = script.indexOf("while ($state.reason -eq '')");
   assert.ok(consent > 0 && consent < claim && claim < loop);
   assert.doesNotMatch(script.slice(0, consent), /^ {2}(?:Add-Halves|New-Half|Get-Claim)/m);
+  const installed = script.indexOf("$found = @(Find-Rdv)");
+  assert.ok(installed > 0 && installed < consent, "an installed rdv comes first, and asks by itself");
 });
 
 test("the script speaks the documented handshake, and uses only what both PowerShells have", () => {
