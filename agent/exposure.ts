@@ -17,6 +17,7 @@ import type { PairEvent } from "./live-pairs.ts";
 import { createPools } from "./pools.ts";
 import { createPresence } from "./presence.ts";
 import type { PresenceEvent } from "./presence.ts";
+import type { RouteOptions } from "./relay-route.ts";
 import { createSessionLink } from "./session-link.ts";
 import type { AgentApi } from "./session-link.ts";
 import { createTargetDial } from "./target-dial.ts";
@@ -35,6 +36,8 @@ export interface ExposureDeps {
   readonly log: Log;
   /** Aborting ends the exposure as disposing does; `done` then says `aborted`. */
   readonly signal: AbortSignal;
+  /** How this machine gets out; by default directly. */
+  readonly outbound?: RouteOptions | undefined;
   readonly onEvent: (event: ExposureEvent) => void;
   /** Live pairs may go on for this long when the exposure is disposed of; by default they are cut at once. */
   readonly finishMs?: number;
@@ -82,11 +85,15 @@ export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
 }
 
 /** The request with what this machine measured; a control plane that cannot tell its relays chooses by itself. */
-async function withLatencies({ api, request, signal, log }: ExposureDeps): Promise<CreateSession> {
+async function withLatencies({ api, request, signal, log, outbound }: ExposureDeps): Promise<CreateSession> {
   if (request.region !== undefined || !api.relayCandidates) return request;
   try {
     const candidates = await abortable(api.relayCandidates(), signal);
-    const latencies = await measureRegions(candidates.slice(0, limits.regionsMeasured * 2), signal);
+    const latencies = await measureRegions(
+      candidates.slice(0, limits.regionsMeasured * 2),
+      signal,
+      outbound?.proxies,
+    );
     return latencies.length === 0 ? request : { ...request, latencies };
   } catch (error) {
     signal.throwIfAborted();
@@ -115,6 +122,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     size: deps.pool,
     once,
     random,
+    outbound: { log, ...deps.outbound },
     onUp,
     onPaired: (head, socket, early) => serve(head, socket, early),
     onDown: (relay, reason) => presence.away(relay, reason),
@@ -136,6 +144,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
 
   const link = createSessionLink({
     api: deps.api,
+    proxies: deps.outbound?.proxies,
     request: deps.request,
     session: created,
     log,

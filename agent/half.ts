@@ -1,13 +1,14 @@
 import type { Socket } from "node:net";
 import { resetSocket } from "../net/pump-reset.ts";
 import { hostPort } from "../protocol/api.ts";
-import { RdvError, fromProblem } from "../protocol/errors.ts";
+import { Problem, RdvError, fromProblem } from "../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind, PairedHead } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfFailure } from "./pool.ts";
-import { dialRelay } from "./relay-dial.ts";
 import type { RelayPort } from "./relay-dial.ts";
+import { createRelayRoute } from "./relay-route.ts";
+import type { RelayRoute, RouteAttempt } from "./relay-route.ts";
 
 interface HalfOptions {
   readonly kind: HalfKind;
@@ -15,6 +16,8 @@ interface HalfOptions {
   readonly relay: RelayPort & { readonly ticket: string };
   /** The relay has this long to take the connection, and again as long to say 100. Default `limits.dialMs`. */
   readonly dialMs?: number;
+  /** The way to that relay; by default one that knows nothing of it. */
+  readonly route?: RelayRoute;
   /** The relay has said 100: the half waits. Called once, before `onPaired`. */
   readonly onAccepted: () => void;
   /** The other side has come. The socket is now the callee's; `early` was read after the head. */
@@ -33,10 +36,11 @@ export interface Half {
 export function openHalf(options: HalfOptions): Half {
   const stop = new AbortController();
   const { relay, dialMs = limits.dialMs } = options;
-  dialRelay(relay, { signal: stop.signal, timeoutMs: dialMs }).then(
-    (socket) => {
-      if (stop.signal.aborted) socket.destroy();
-      else shakeHands(socket, options, stop.signal);
+  const route = options.route ?? createRelayRoute();
+  route.dial(relay, { signal: stop.signal, timeoutMs: dialMs }).then(
+    (attempt) => {
+      if (stop.signal.aborted) attempt.socket.destroy();
+      else shakeHands(attempt, options, stop.signal);
     },
     (error: unknown) => {
       if (stop.signal.aborted) return;
@@ -47,14 +51,15 @@ export function openHalf(options: HalfOptions): Half {
   return { close: () => stop.abort() };
 }
 
-function shakeHands(socket: Socket, options: HalfOptions, signal: AbortSignal): void {
+function shakeHands(attempt: RouteAttempt, options: HalfOptions, signal: AbortSignal): void {
+  const { socket } = attempt;
   const where = hostPort(options.relay.host, options.relay.sharedPort);
   let received = "";
   let accepted = false;
-  const timer = setTimeout(
-    () => lose(unreachable(`${where} takes connections but does not answer`)),
-    options.dialMs ?? limits.dialMs,
-  );
+  const timer = setTimeout(() => {
+    attempt.blocked();
+    lose(unreachable(`${where} takes connections but does not answer`));
+  }, options.dialMs ?? limits.dialMs);
 
   const onData = (chunk: Buffer): void => {
     received += chunk.toString("latin1");
@@ -77,13 +82,19 @@ function shakeHands(socket: Socket, options: HalfOptions, signal: AbortSignal): 
       answer = parseHalfAnswer(received, ended);
     }
     if (answer.type === "paired") pair(answer);
-    else if (answer.type !== "incomplete") lose(failureOf(answer, accepted && received === "", where));
+    else if (answer.type !== "incomplete") {
+      const failure = failureOf(answer, accepted && received === "", where);
+      if (failure.type === "unreachable") attempt.blocked();
+      else attempt.worked();
+      lose(failure);
+    }
   }
 
   function accept(): void {
     if (accepted) return;
     accepted = true;
     clearTimeout(timer);
+    attempt.worked();
     options.onAccepted();
   }
 
@@ -116,12 +127,24 @@ function failureOf(
   waited: boolean,
   where: string,
 ): HalfFailure {
-  if (answer.type === "refused") {
-    const error = fromProblem(parseJson(answer.body), answer.status, answer.retryAfterMs);
-    return { type: "refused", code: error.code, reason: error.message, retryAfterMs: error.retryAfterMs };
-  }
+  if (answer.type === "refused") return refusalOf(answer, where);
   if (waited) return { type: "gone", reason: `${where} closed the connection` };
   return unreachable(`${where} does not answer as a relay does`);
+}
+
+/** A relay explains its refusals; `upgrade_required` says that something in between took the upgrade out. */
+function refusalOf(
+  { body, status, retryAfterMs }: HalfAnswer & { type: "refused" },
+  where: string,
+): HalfFailure {
+  const problem = parseJson(body);
+  const { success: explained } = Problem.safeParse(problem);
+  const error = fromProblem(problem, status, retryAfterMs);
+  if (!explained || error.code === "upgrade_required")
+    return unreachable(
+      `something in between ${where} and this machine answers for it (HTTP status ${status})`,
+    );
+  return { type: "refused", code: error.code, reason: error.message, retryAfterMs: error.retryAfterMs };
 }
 
 function unreachable(reason: string): HalfFailure {

@@ -3,6 +3,7 @@ import type { Pump } from "../net/pump.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import type { PoolPlacement } from "./pool.ts";
+import type { RouteOptions } from "./relay-route.ts";
 import { createPresence } from "./presence.ts";
 import type { PresenceEvent } from "./presence.ts";
 import { createTargetDial } from "./target-dial.ts";
@@ -37,6 +38,8 @@ export interface InvitedDeps {
   readonly pump: Pump;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** How this machine gets out; by default directly. */
+  readonly outbound?: RouteOptions | undefined;
   readonly onEvent: (event: InvitedEvent) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -60,6 +63,7 @@ export async function serveInvited(deps: InvitedDeps): Promise<InvitedEnd> {
   const pool = createWarmPool({
     size: admission.pool,
     once: false,
+    outbound: { log, ...deps.outbound },
     onUp: () => {
       if (!ready) onEvent({ type: "ready" });
       ready = true;

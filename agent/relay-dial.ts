@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
-import { dialTcp } from "../net/dial.ts";
+import { dialOut } from "../net/dial-out.ts";
+import { noProxies } from "../net/proxy/proxies.ts";
+import type { Proxies } from "../net/proxy/proxies.ts";
 import { secureClient } from "../net/tls/secure-client.ts";
 import { hostPort } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
@@ -19,6 +21,8 @@ export interface RelayDialOptions {
   readonly timeoutMs?: number;
   /** No TLS, whatever the relay offers: what is sent protects itself. */
   readonly plain?: boolean;
+  /** Ways out of this network; by default everything goes directly. */
+  readonly proxies?: Proxies;
 }
 
 /**
@@ -27,9 +31,16 @@ export interface RelayDialOptions {
  * Throws `unreachable`, `timeout`, `untrusted` when the relay shows another key, or the reason of `signal`.
  */
 export async function dialRelay(relay: RelayPort, options: RelayDialOptions): Promise<Socket> {
-  const { signal, timeoutMs = limits.dialMs, plain = false } = options;
+  const { signal, timeoutMs = limits.dialMs, plain = false, proxies = noProxies } = options;
   const startedAt = performance.now();
-  const socket = await dialTcp({ host: relay.host, port: relay.sharedPort, signal, timeoutMs });
+  const socket = await dialOut({
+    use: "half",
+    proxies,
+    host: relay.host,
+    port: relay.sharedPort,
+    signal,
+    timeoutMs,
+  });
   if (relay.tls === null || plain) return socket;
   return await secureClient(socket, {
     fingerprint: relay.tls,

@@ -4,6 +4,7 @@ import type { Log } from "../net/log.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import type { SignalLink } from "../net/signal-link.ts";
 import type { CreateSession, RelayCandidate, Session } from "../protocol/api.ts";
+import type { Proxies } from "../net/proxy/proxies.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { SessionSignal } from "../protocol/signals.ts";
 import type { AgentSignal } from "../protocol/signals.ts";
@@ -20,6 +21,7 @@ export interface AgentApi {
 
 interface SessionLinkDeps {
   readonly api: AgentApi;
+  readonly proxies?: Proxies | undefined;
   readonly request: CreateSession;
   readonly session: Session;
   readonly log: Log;
@@ -67,6 +69,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
       incoming: SessionSignal,
       log: deps.log,
       signal: stop.signal,
+      proxies: deps.proxies,
       backoff: outage.backoff,
       onOpen: () => {
         outage.over();

@@ -5,6 +5,8 @@ import { limits } from "../protocol/limits.ts";
 import { openHalf } from "./half.ts";
 import type { Half } from "./half.ts";
 import { createPool } from "./pool.ts";
+import { createRelayRoute } from "./relay-route.ts";
+import type { RouteOptions } from "./relay-route.ts";
 import type { PoolEffect, PoolEvent, PoolOptions, PoolPlacement, ReportedCode } from "./pool.ts";
 
 /** What the agent does with a pool's news; see the effects of the pool for their meaning. */
@@ -26,6 +28,8 @@ export interface WarmPoolDeps extends PoolOptions, WarmPoolHooks {
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   readonly dialMs?: number;
+  /** How this machine gets out to relays. */
+  readonly outbound?: RouteOptions | undefined;
 }
 
 /** The waiting halves of one session at one relay, with their sockets and their timer. */
@@ -48,6 +52,7 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
   const { random = Math.random, now = () => performance.now() } = deps;
   const pool = createPool(deps);
   const backoff = createBackoff({ random, now });
+  const route = createRelayRoute(deps.outbound);
   const halves = new Map<number, Half>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -64,6 +69,7 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
     const half = openHalf({
       kind: "agent",
       relay: placement,
+      route,
       ...(deps.dialMs === undefined ? {} : { dialMs: deps.dialMs }),
       onAccepted: () => step({ type: "accepted", half: id }),
       onPaired: (head, socket, early) => {

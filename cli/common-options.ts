@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import * as z from "zod";
+import { createProxiedFetch } from "../net/proxy/proxied-fetch.ts";
 import { createApi } from "../protocol/client.ts";
 import { resolveCredentials, stateDirectory } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
@@ -56,5 +57,14 @@ export function clientFrom(
   signal?: AbortSignal,
 ): { api: ReturnType<typeof createApi>; credentials: Credentials } {
   const credentials = resolveCredentials(Client.parse(options), runtime.env);
-  return { api: createApi({ url: credentials.control, token: credentials.token, signal }), credentials };
+  const { control: url, token } = credentials;
+  return { api: apiAt({ url, token, signal }, runtime), credentials };
+}
+
+/** The typed client of the control plane at a URL, through the proxy that holds for it. */
+export function apiAt(
+  place: { readonly url: string; readonly token?: string; readonly signal?: AbortSignal | undefined },
+  { proxies }: Runtime,
+): ReturnType<typeof createApi> {
+  return createApi({ ...place, fetch: createProxiedFetch(proxies) });
 }

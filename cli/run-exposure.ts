@@ -1,6 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import { createExposure } from "../agent/exposure.ts";
 import type { Exposure, ExposureEvent } from "../agent/exposure.ts";
+import type { RouteOptions } from "../agent/relay-route.ts";
 import type { Target } from "../agent/target.ts";
 import type { Pump } from "../net/pump.ts";
 import type { CreateSession } from "../protocol/api.ts";
@@ -33,16 +34,19 @@ interface Run {
   readonly pump: Pump;
   readonly output: Output;
   readonly signal: AbortSignal;
+  /** How this machine gets out; by default directly. */
+  readonly outbound?: RouteOptions;
 }
 
 /** Exposes a target until it is over, and tells what happens; resolves to why it is over. */
 export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> {
-  const { api, target, options, pump, output, signal } = run;
+  const { api, target, options, pump, output, signal, outbound } = run;
   await using exposure = await createExposure({
     api,
     target,
     pump,
     signal,
+    outbound,
     request: requestFor(target, options),
     pool: options.pool,
     log: output.log,

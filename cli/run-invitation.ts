@@ -140,6 +140,7 @@ async function follow(
     ...api.watchSocket(session),
     log: output.log,
     signal,
+    proxies: runtime.proxies,
     onJoined(by, times) {
       user = by.user || user;
       tellJoined(run, invited, by, times);

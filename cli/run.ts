@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { oneLine } from "../net/log.ts";
+import { readProxies } from "../net/proxy/proxies.ts";
 import { RdvError, errorRules } from "../protocol/errors.ts";
 import { interruptedExit } from "./interrupts.ts";
 import { createProgram } from "./program.ts";
@@ -9,9 +10,16 @@ import type { Runtime } from "./runtime.ts";
  * Runs one command line and resolves to the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
  * A failure is one line on stderr that says what to do next.
  */
-export async function runCli(args: readonly string[], process: Omit<Runtime, "exitWith">): Promise<number> {
+export async function runCli(
+  args: readonly string[],
+  process: Omit<Runtime, "exitWith" | "proxies">,
+): Promise<number> {
   let exitCode = 0;
-  const runtime: Runtime = { ...process, exitWith: (code) => void (exitCode = code) };
+  const runtime: Runtime = {
+    ...process,
+    proxies: readProxies(process.env),
+    exitWith: (code) => void (exitCode = code),
+  };
   try {
     await createProgram(runtime).parseAsync(args, { from: "user" });
     return runtime.signal.aborted ? interruptedExit : exitCode;

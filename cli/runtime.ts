@@ -1,6 +1,10 @@
+import type { Proxies } from "../net/proxy/proxies.ts";
+
 /** What a command gets from its process. */
 export interface Runtime {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ways out of this network, as the environment names them. */
+  readonly proxies: Proxies;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   /** Aborted by Ctrl-C. */

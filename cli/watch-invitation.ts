@@ -1,4 +1,5 @@
 import type { Log } from "../net/log.ts";
+import type { Proxies } from "../net/proxy/proxies.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import { WatchSignal } from "../protocol/invitations.ts";
 import type { Joined } from "../protocol/invitations.ts";
@@ -8,6 +9,7 @@ interface WatchDeps {
   readonly token: string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly proxies: Proxies;
   /** Said once for each claim, also over a broken connection. */
   readonly onJoined: (by: Joined, times: number) => void;
   readonly onPresence: (present: boolean) => void;

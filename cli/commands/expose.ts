@@ -10,6 +10,7 @@ import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "..
 import { runExposure } from "../run-exposure.ts";
 import { runInvitation } from "../run-invitation.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
+import { outboundFrom, withTransportOption } from "../outbound.ts";
 import type { Runtime } from "../runtime.ts";
 import {
   collectCidr,
@@ -55,7 +56,7 @@ export function exposeCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withClientOptions(
       withPumpOptions(
-        new Command("expose")
+        withTransportOption(new Command("expose"))
           .description("Make a service of this machine, or one that it can reach, reachable through a relay.")
           .argument("<target>", "what to expose")
           .option(
@@ -113,7 +114,15 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
     });
   await using pump = await openPump(rawOptions, output.log);
   const startedAt = Date.now();
-  const outcome = await runExposure({ api, target, options, pump, output, signal: runtime.signal });
+  const outcome = await runExposure({
+    api,
+    target,
+    options,
+    pump,
+    output,
+    signal: runtime.signal,
+    outbound: outboundFrom(rawOptions, runtime),
+  });
   if (outcome === "replaced")
     throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
   // The control plane's clock ends the session; a second covers the moment between the two clocks' starts.

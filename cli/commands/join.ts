@@ -5,15 +5,15 @@ import { serveInvited } from "../../agent/invited.ts";
 import type { InvitedEvent } from "../../agent/invited.ts";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
-import { createApi } from "../../protocol/client.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { readCode } from "../../protocol/invitations.ts";
 import type { InvitationDetails } from "../../protocol/invitations.ts";
-import { commonFrom, withCommonOptions } from "../common-options.ts";
+import { apiAt, commonFrom, withCommonOptions } from "../common-options.ts";
 import { readCredentials } from "../credentials.ts";
 import { scanHostKey } from "../host-key.ts";
 import { machineId } from "../machine-id.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
+import { outboundFrom, withTransportOption } from "../outbound.ts";
 import type { Output } from "../output.ts";
 import { pairNote } from "../pair-note.ts";
 import type { Runtime } from "../runtime.ts";
@@ -36,7 +36,7 @@ const Options = z.object({
 export function joinCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withPumpOptions(
-      new Command("join")
+      withTransportOption(new Command("join"))
         .description("Let the person who invited you reach one service of this machine, for a while.")
         .argument("<code>", "the invitation's code or address")
         .option("--control <url>", "the control plane, for a bare code (env RDV_CONTROL)", parseUrl)
@@ -55,7 +55,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
     text,
     options.control ?? runtime.env["RDV_CONTROL"] ?? readCredentials(stateDir)?.control,
   );
-  const api = createApi({ url: control, signal: runtime.signal });
+  const api = apiAt({ url: control, signal: runtime.signal }, runtime);
   const details = await api.getInvitation(code);
   const target = parseTarget(options.target ?? details.target);
   showRequest(details, target, runtime);
@@ -77,6 +77,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
     pump,
     log: output.log,
     signal: runtime.signal,
+    outbound: outboundFrom(rawOptions, runtime),
     onEvent: (event) => report(event, details, target, output),
   });
   output.event({ event: "ended", session: details.session, reason: end });

@@ -1,8 +1,7 @@
 import { Command } from "commander";
 import * as z from "zod";
-import { createApi } from "../../protocol/client.ts";
 import { RdvError } from "../../protocol/errors.ts";
-import { commonFrom, withCommonOptions } from "../common-options.ts";
+import { apiAt, commonFrom, withCommonOptions } from "../common-options.ts";
 import { writeCredentials } from "../credentials.ts";
 import type { Runtime } from "../runtime.ts";
 import { parseUrl } from "../values.ts";
@@ -34,7 +33,10 @@ async function login(control: string, options: unknown, runtime: Runtime): Promi
   const token = (given ?? (await runtime.readSecret(`Token for ${control}: `)) ?? "").trim();
   if (token === "")
     throw new RdvError("usage", "no token: type it, pipe it to standard input, or set RDV_TOKEN");
-  const { account, key, scopes } = await createApi({ url: control, token, signal: runtime.signal }).whoAmI();
+  const { account, key, scopes } = await apiAt(
+    { url: control, token, signal: runtime.signal },
+    runtime,
+  ).whoAmI();
   const path = writeCredentials(stateDir, { control, token });
   output.event({ event: "login", control, account, key, scopes });
   output.note(`logged in to ${control} as ${account} (${scopes.join(", ")}); kept in ${path}`);

@@ -80,19 +80,11 @@ const endings: readonly (readonly [string, string, Partial<HalfFailure>])[] = [
     `HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     { type: "refused", code: "too_many", retryAfterMs: 7_000, reason: "slower" },
   ],
-  [
-    "a refusal by something that is no relay",
-    "HTTP/1.1 503 Busy\r\n\r\n<html>",
-    { type: "refused", code: "internal" },
-  ],
+  ["a refusal by something that is no relay", "HTTP/1.1 503 Busy\r\n\r\n<html>", { type: "unreachable" }],
   ["an end of the connection while waiting", waitingAnswer, { type: "gone" }],
   ["an end of the connection before any answer", "", { type: "unreachable" }],
   ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n", { type: "unreachable" }],
-  [
-    "a web server's page",
-    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-    { type: "refused", code: "failed" },
-  ],
+  ["a web server's page", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", { type: "unreachable" }],
 ];
 for (const [what, answer, failure] of endings)
   test(`is lost to ${what}`, async () => {
