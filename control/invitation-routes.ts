@@ -19,6 +19,7 @@ import { joinFiles } from "./join/embedded.ts";
 import { invitationPage } from "./join/page.ts";
 import { pickLanguage } from "./join/page-language.ts";
 import { powershellJoinScript } from "./join/powershell.ts";
+import { privateJoinScript, privatePowershellScript } from "./join/private-script.ts";
 import { joinScript } from "./join/script.ts";
 import { unwrap } from "./outcome.ts";
 import type { Remote } from "./platform.ts";
@@ -96,7 +97,12 @@ export function invitationRoutes(services: Services): Route[] {
         if (file) return textAnswer(file.text, file.type);
         if (wanted !== "ps1") return nothing(call.request, "text");
         return await withInvitation(call, "text", (found) =>
-          textAnswer(powershellJoinScript(joinOptions(found)), "text/plain"),
+          textAnswer(
+            found.details.private
+              ? privatePowershellScript(found.url)
+              : powershellJoinScript(joinOptions(found)),
+            "text/plain",
+          ),
         );
       },
     }),
@@ -109,8 +115,9 @@ export function invitationRoutes(services: Services): Route[] {
       handle: async (call) => {
         const { request, address } = call;
         const format = request.headers.get("accept")?.includes("application/json") ? "json" : "text";
-        return await withInvitation(call, format, async (_found, object) => {
+        return await withInvitation(call, format, async ({ details, url }, object) => {
           const claim = await readClaim(request);
+          if (details.private && claim.fingerprint === undefined) throw needsRdv(url);
           const outcome = await object.claim({ claim, ip: address });
           const { placement, ticket, expires } = unwrap(outcome);
           const { host: relay, sharedPort: port } = placement;
@@ -133,12 +140,24 @@ interface Found {
 
 function show(request: Request, format: Format, found: Found): Response {
   if (format === "json") return Response.json(found.details);
-  if (format === "text") return textAnswer(joinScript(joinOptions(found)), "text/x-shellscript");
+  const { details, url } = found;
+  if (format === "text")
+    return textAnswer(
+      details.private ? privateJoinScript(url) : joinScript(joinOptions(found)),
+      "text/x-shellscript",
+    );
   const language = languageOf(request);
   if (found.used) return pageAnswer(invitationPage({ state: "used", language }));
-  const { inviter, target, service, allow, expires } = found.details;
-  const { url, code } = found;
-  const shown = { url, code, inviter, target, allow, service: service ?? undefined };
+  const { inviter, target, service, allow, expires, private: hidden } = details;
+  const shown = {
+    url,
+    code: found.code,
+    inviter,
+    target,
+    allow,
+    service: service ?? undefined,
+    private: hidden,
+  };
   return pageAnswer(invitationPage({ state: "valid", language, ...shown, expires: new Date(expires) }));
 }
 
@@ -154,6 +173,11 @@ async function readClaim(request: Request): Promise<Claim> {
   const isJson = request.headers.get("content-type")?.includes("application/json");
   const value = isJson ? parseJson(text) : Object.fromEntries(new URLSearchParams(text));
   return check(Claim, value, "the claim");
+}
+
+/** Who joins a private session must be able to end the encryption, which no shell can. */
+function needsRdv(url: string): RdvError {
+  return new RdvError("bad_request", `This invitation is private, and needs rdv itself: rdv join ${url}`);
 }
 
 /** The answer to every code that opens nothing. */

@@ -48,7 +48,8 @@ export async function createInvitation(
     if (await services.env.INVITATIONS.getByName(key).create(invitation)) {
       const url = `${inviter.origin}/j/${code}`;
       const raw = request.raw ? unwrap(await sessionObject.openRaw(request.raw)) : null;
-      const { shell: line, powershell } = joinLines(url);
+      const lines = joinLines(url);
+      const [line, powershell] = details.private ? [lines.rdv, lines.rdv] : [lines.shell, lines.powershell];
       return { code, url, line, powershell, expires: details.expires, session, raw };
     }
     await sessionObject.end("its code was in use");

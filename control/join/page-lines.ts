@@ -6,6 +6,8 @@ export interface JoinLines {
   readonly shell: string;
   /** For Windows PowerShell 5.1 and PowerShell 7. */
   readonly powershell: string;
+  /** For a machine that has rdv: the only way into a private invitation. */
+  readonly rdv: string;
 }
 
 /** Characters that no shell gives a meaning, within the shape `http(s)://host[:port]/path`. */
@@ -23,6 +25,7 @@ export function joinLines(url: string): JoinLines {
     );
   return {
     shell: `curl -fsSL ${quoteIpv6(url)} | sh`,
+    rdv: `rdv join ${quoteIpv6(url)}`,
     powershell: `irm ${quoteIpv6(`${url}/ps1`)} | iex`,
   };
 }

@@ -6,6 +6,8 @@ export const english: PageText = {
   title: (inviter) => `Invitation from ${inviter}`,
   heading: (inviter) => `${inviter} asks to reach one service on your computer`,
   lead: "Nothing is reachable yet. Read what would be, and until when. If you agree, paste one line: nothing is installed, and you need no account.",
+  privateLead:
+    "Nothing is reachable yet. Read what would be, and until when. If you agree, run one line. This invitation is private: what passes is encrypted up to your computer, which takes the program rdv there.",
   factsHeading: "What you are asked",
   who: "Who asks",
   whoNote: "They chose this name themselves. Make sure that you know them: call them if in doubt.",
@@ -23,6 +25,9 @@ export const english: PageText = {
   unexpected: "Then do nothing and close this page. As long as you paste nothing, nobody can reach anything.",
   agreeHeading: "If you agree",
   agree: "On the computer to be reached, paste the line that fits, and press Enter.",
+  privateAgree: "On the computer to be reached, paste this line, and press Enter.",
+  privateHeading: "A computer with rdv",
+  privateStep: "The program rdv must be installed there; ask the person who invited you how.",
   shellHeading: "macOS or Linux",
   shellStep: "Open the program called Terminal.",
   powershellHeading: "Windows",

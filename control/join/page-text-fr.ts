@@ -6,6 +6,8 @@ export const french: PageText = {
   title: (inviter) => `Invitation de ${inviter}`,
   heading: (inviter) => `${inviter} demande à joindre un service de votre ordinateur`,
   lead: "Rien n’est encore accessible. Lisez ce qui le serait, et jusqu’à quand. Si vous êtes d’accord, collez une ligne\u00A0: rien n’est installé, aucun compte n’est nécessaire.",
+  privateLead:
+    "Rien n’est encore accessible. Lisez ce qui le serait, et jusqu’à quand. Si vous êtes d’accord, exécutez une ligne. Cette invitation est privée\u00A0: ce qui passe est chiffré jusqu’à votre ordinateur, où il faut pour cela le programme rdv.",
   factsHeading: "Ce que l’on vous demande",
   who: "Qui demande",
   whoNote:
@@ -26,6 +28,10 @@ export const french: PageText = {
     "Alors ne faites rien et fermez cette page. Tant que vous ne collez rien, personne ne peut rien joindre.",
   agreeHeading: "Si vous êtes d’accord",
   agree: "Sur l’ordinateur à joindre, collez la ligne qui convient, puis appuyez sur Entrée.",
+  privateAgree: "Sur l’ordinateur à joindre, collez cette ligne, puis appuyez sur Entrée.",
+  privateHeading: "Un ordinateur avec rdv",
+  privateStep:
+    "Le programme rdv doit y être installé\u00A0; demandez comment à la personne qui vous a invité.",
   shellHeading: "macOS ou Linux",
   shellStep: "Ouvrez le programme nommé Terminal.",
   powershellHeading: "Windows",

@@ -28,6 +28,7 @@ export interface PageText {
   readonly title: (inviter: string) => string;
   readonly heading: (inviter: string) => string;
   readonly lead: string;
+  readonly privateLead: string;
   readonly factsHeading: string;
   readonly who: string;
   readonly whoNote: string;
@@ -45,6 +46,9 @@ export interface PageText {
   readonly unexpected: string;
   readonly agreeHeading: string;
   readonly agree: string;
+  readonly privateAgree: string;
+  readonly privateHeading: string;
+  readonly privateStep: string;
   readonly shellHeading: string;
   readonly shellStep: string;
   readonly powershellHeading: string;

@@ -23,6 +23,8 @@ export interface Invitation {
   readonly expires: Date;
   /** Addresses (CIDR) from which clients may come; empty or missing when the page should not tell. */
   readonly allow?: readonly string[] | undefined;
+  /** Needs rdv on the invited machine. */
+  readonly private?: boolean | undefined;
 }
 
 /** Unknown and expired are one state, so that the page is no oracle for guessed codes. */
@@ -100,10 +102,10 @@ function invitation(view: Invitation, text: PageText): Content {
   return {
     title: text.title(inviter),
     main: [
-      `<h1>${text.heading(`<bdi>${inviter}</bdi>`)}</h1>\n<p class="lead">${text.lead}</p>`,
+      `<h1>${text.heading(`<bdi>${inviter}</bdi>`)}</h1>\n<p class="lead">${view.private ? text.privateLead : text.lead}</p>`,
       section("facts", text.factsHeading, facts(view, text)),
       `<aside class="note" aria-labelledby="unexpected"><h2 id="unexpected">${text.unexpectedHeading}</h2><p>${text.unexpected}</p></aside>`,
-      section("agree", text.agreeHeading, steps(view.url, text)),
+      section("agree", text.agreeHeading, steps(view, text)),
       section("stop", text.stopHeading, text.stop.map((each) => `<p>${each}</p>`).join("\n")),
       section("cannot", text.cannotHeading, list(text.cannot(`<code>${shown(view.target)}</code>`))),
     ].join("\n"),
@@ -151,11 +153,16 @@ function time(moment: Date, text: PageText): string {
   return `${own}<span class="soft">${utc.format(moment)} UTC</span>`;
 }
 
-function steps(url: string, text: PageText): string {
+function steps({ url, private: hidden }: Invitation, text: PageText): string {
   const lines = joinLines(url);
-  return `<p>${text.agree}</p>
-${system("shell", text.shellHeading, text.shellStep, lines.shell, text)}
-${system("powershell", text.powershellHeading, text.powershellStep, lines.powershell, text)}
+  const systems = hidden
+    ? [system("rdv", text.privateHeading, text.privateStep, lines.rdv, text)]
+    : [
+        system("shell", text.shellHeading, text.shellStep, lines.shell, text),
+        system("powershell", text.powershellHeading, text.powershellStep, lines.powershell, text),
+      ];
+  return `<p>${hidden ? text.privateAgree : text.agree}</p>
+${systems.join("\n")}
 <p>${text.afterwards}</p>
 <p class="soft">${text.elsewhere(`<code>${breakable(url)}</code>`)}</p>`;
 }

@@ -244,6 +244,53 @@ export function describeInvitations(rig: Rig): void {
       assert.deepEqual(await relay.link.next(), { type: "end", ended: { session: session.id, until } });
     });
 
+    test("an invited machine that ends encryption says its key, which is the session's until the next one comes", async () => {
+      await using relay = await rig.newRelay();
+      const invited = await invite({ region: relay.region });
+      await using inviter = await watch(invited);
+      const fingerprint = "f".repeat(43);
+      await rig.api().claimInvitation(invited.code, { ...claim, fingerprint });
+      const joined = await inviter.next();
+      assert.ok(joined.type === "joined");
+      assert.equal(joined.by.fingerprint, fingerprint);
+      assert.equal((await rig.api().getSession(invited.session.id)).agentKey, fingerprint);
+      assert.equal((await rig.api().requestTickets(invited.session.id)).agentKey, fingerprint);
+      await rig.api().claimInvitation(invited.code, claim);
+      assert.equal((await rig.api().getSession(invited.session.id)).agentKey, null);
+      await refuses(
+        rig.api().claimInvitation(invited.code, { ...claim, fingerprint: "short" }),
+        "bad_request",
+      );
+    });
+
+    test("a private invitation has no port, and takes nobody who cannot end the encryption", async () => {
+      await using relay = await rig.newRelay();
+      const invited = await invite({ region: relay.region, private: true });
+      const { code, url, session } = invited;
+      assert.deepEqual([invited.line, invited.powershell], [`rdv join ${url}`, `rdv join ${url}`]);
+      assert.deepEqual([session.private, session.address], [true, session.name]);
+      const details = await rig.api().getInvitation(code);
+      assert.deepEqual([details.private, details.address], [true, session.name]);
+      assert.match(
+        await (await codeRequest(code, "*/*")).text(),
+        /^#!\/bin\/sh\n# rdv, a private invitation/,
+      );
+      assert.match(await (await fetch(`${url}/ps1`)).text(), /^# rdv, a private invitation/);
+      const page = await (await codeRequest(code, "text/html")).text();
+      assert.ok(page.includes("rdv join") && !page.includes("| sh"));
+      await refuses(rig.api().claimInvitation(code, claim), "bad_request");
+      const fingerprint = "f".repeat(43);
+      const answer = await rig.api().claimInvitation(code, { ...claim, fingerprint });
+      const verify = createTicketVerifier(await rig.api().jwks(), relay.id, Date.now);
+      const ticket = await verify(answer.ticket);
+      assert.deepEqual([ticket.clientPort, ticket.invited], [null, true]);
+      const { placements } = await rig.api().requestTickets(session.name);
+      const client = await verify(placements[0]?.ticket ?? "");
+      assert.deepEqual([client.kind, client.invited], ["client", undefined]);
+      assert.ok(client.expires <= ticket.expires && client.expires - Date.now() / 1_000 > 3_000);
+      await refuses(invite({ private: true, raw: { from: null } }), "bad_request");
+    });
+
     test("another account cannot watch, and a session without invitation has nothing to watch", async () => {
       await using relay = await rig.newRelay();
       const invited = await invite({ region: relay.region });

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { privateJoinScript, privatePowershellScript } from "../../control/join/private-script.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
+import { run } from "../fixtures/processes.ts";
+
+const url = "https://rdv.example.org/j/K7Q2-9FMX";
+
+test("without rdv the script says what to do, and fails", async () => {
+  const { code, stderr } = await run("/bin/sh", [], {
+    input: privateJoinScript(url),
+    env: { PATH: "/nowhere" },
+  });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /needs rdv itself; install rdv, then:\nrdv: rdv join 'https:\/\/rdv\.example\.org\/j\/K7Q2-9FMX'\n$/,
+  );
+});
+
+test("an installed rdv takes over, with the options of the script", async () => {
+  await using folder = await createTempDir();
+  const rdv = join(folder.path, "rdv");
+  await writeFile(rdv, '#!/bin/sh\necho "$@"\n');
+  await chmod(rdv, 0o755);
+  const options = { input: privateJoinScript(url), env: { PATH: folder.path } };
+  const { code, stdout } = await run("/bin/sh", ["-s", "--", "--yes"], options);
+  assert.deepEqual([code, stdout], [0, `join --yes ${url}\n`]);
+});
+
+test("an address that a shell could misread never reaches one", () => {
+  for (const bad of [
+    "https://a.example/j/x'; reboot; '",
+    "https://a.example/j/$(x)",
+    "https://a.example/j/a b",
+  ])
+    for (const script of [privateJoinScript, privatePowershellScript])
+      assert.throws(() => script(bad), { code: "internal" });
+});
