@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
  */
 export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.writableEnded && !socket.writableFinished) {
+  if (socket.writableEnded && !socket.writableFinished && !isOverStream(socket)) {
     socket.once("finish", () => resetNow(socket));
     return;
   }
@@ -23,6 +23,12 @@ function resetNow(socket: Socket): void {
   }
   handle._parent.reset?.(() => {}); // resetAndDestroy throws on TLS sockets, whose TCP handle lies below
   socket.destroy();
+}
+
+/** TLS over a stream of JavaScript has no `shutdown` of its own under way: the stream knows how it is reset. */
+function isOverStream(socket: Socket): boolean {
+  const { _handle: handle } = socket as Socket & Internals; // see above
+  return handle?._parent !== undefined && !isTcp(handle._parent);
 }
 
 interface Handle {

@@ -1,0 +1,131 @@
+import { connect, createSecureContext, TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { createCarrier } from "./carrier.ts";
+import { fingerprintOf } from "./certificate.ts";
+import type { Identity } from "./certificate.ts";
+
+interface EndOptions {
+  /** Of this end; its key stays here, its certificate is shown to the other end. */
+  readonly identity: Identity;
+  readonly signal: AbortSignal;
+  /** Default `limits.handshakeMs`. */
+  readonly handshakeMs?: number;
+}
+
+export interface SecureAgentOptions extends EndOptions {
+  /** Of the only client's key that is let in; by default every client may have the key that it likes. */
+  readonly expectClient?: string | undefined;
+}
+
+export interface SecureClientOptions extends EndOptions {
+  /** Of the only key that the agent may have. */
+  readonly agentKey: string;
+}
+
+/** Both ends say it in their hello, so that neither takes another program's TLS for this one (RFC 7301). */
+const protocol = "rdv/1";
+
+/**
+ * The agent's end of the encryption inside a pair or a direct connection: TLS 1.3 as its server. `early` was read from
+ * the socket already, which is the callee's from now on. The TLS socket that comes back has no listener but one for
+ * `error`; its half-close is a close_notify, its reset the connection's, and a connection that was cut off is an error.
+ * Throws `untrusted`, `unreachable` or `timeout`, or the reason of `signal`, and the connection is then reset.
+ */
+export async function secureAsAgent(
+  socket: Socket,
+  early: Buffer,
+  options: SecureAgentOptions,
+): Promise<{ readonly socket: TLSSocket; readonly clientKey: string }> {
+  const carrier = createCarrier(socket, early);
+  const secure = new TLSSocket(carrier.stream, {
+    isServer: true,
+    secureContext: contextOf(options.identity),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: [protocol],
+  });
+  carrier.carries(secure);
+  const clientKey = await handshake(secure, "secure", options, options.expectClient);
+  return { socket: secure, clientKey };
+}
+
+/** The client's end: as `secureAsAgent`, but it goes on only when the agent has proved to have the key it should have. */
+export async function secureAsClient(
+  socket: Socket,
+  early: Buffer,
+  options: SecureClientOptions,
+): Promise<TLSSocket> {
+  const carrier = createCarrier(socket, early);
+  const secure = connect({
+    socket: carrier.stream,
+    secureContext: contextOf(options.identity),
+    rejectUnauthorized: false,
+    ALPNProtocols: [protocol],
+  });
+  carrier.carries(secure);
+  await handshake(secure, "secureConnect", options, options.agentKey);
+  return secure;
+}
+
+/** Keys are compared by their fingerprint: there is no authority, and naming our own saves loading the system's. */
+function contextOf({ key, cert }: Identity): ReturnType<typeof createSecureContext> {
+  return createSecureContext({ key, cert, ca: cert, minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
+}
+
+/** Resolves to the key that the other end has proved to have. */
+async function handshake(
+  secure: TLSSocket,
+  event: "secure" | "secureConnect",
+  { signal, handshakeMs = limits.handshakeMs }: EndOptions,
+  expected: string | undefined,
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal.reason as Error); // abort() without a reason gives an Error, too
+  const onClose = (): void => reject(handshakeError(new Error("the other end closed the connection")));
+  const timer = setTimeout(() => reject(handshakeTimeout(handshakeMs)), handshakeMs);
+  // Stays for good: a reset before the owner has looked must not end the process.
+  secure.on("error", (error) => reject(handshakeError(error)));
+  secure.once("close", onClose).once(event, resolve);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await promise;
+    return checkKey(secure, expected);
+  } catch (error) {
+    secure.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    secure.off("close", onClose);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function checkKey(secure: TLSSocket, expected: string | undefined): string {
+  const certificate = secure.getPeerX509Certificate();
+  if (certificate === undefined || secure.alpnProtocol !== protocol)
+    throw new RdvError("untrusted", "the other end speaks TLS, but is no rdv");
+  const key = fingerprintOf(certificate.raw);
+  if (expected === undefined || key === expected) return key;
+  throw new RdvError(
+    "untrusted",
+    `the other end has the key ${key}, not ${expected}: somebody may be in between`,
+  );
+}
+
+function handshakeTimeout(ms: number): RdvError {
+  return new RdvError("timeout", `the other end did not begin to encrypt within ${ms} ms; has it --plain?`);
+}
+
+/** What OpenSSL complains of is what the other end sent. */
+function handshakeError(error: NodeJS.ErrnoException): RdvError {
+  if (!error.code?.startsWith("ERR_SSL_"))
+    return new RdvError("unreachable", `the other end did not encrypt: ${error.message}`, { cause: error });
+  const noTls = /WRONG_VERSION_NUMBER|HTTP_REQUEST|UNEXPECTED_MESSAGE|PACKET_LENGTH/.test(error.code);
+  const why = noTls
+    ? "it sent something else; has it --plain?"
+    : error.code.slice("ERR_SSL_".length).toLowerCase();
+  return new RdvError("untrusted", `the other end did not encrypt as it should: ${why}`, { cause: error });
+}
