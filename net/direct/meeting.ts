@@ -9,7 +9,7 @@ import type { TcpListener } from "../listen.ts";
 import { askAddress } from "./ask-address.ts";
 import type { AskPlace } from "./ask-address.ts";
 import { isDialable, localAddresses } from "./local-addresses.ts";
-import { mappingOf } from "./mapping.ts";
+import { mappedCandidates, mappingOf } from "./mapping.ts";
 import type { Mapping } from "./mapping.ts";
 import { punch } from "./punch.ts";
 import type { Punch, PunchOptions } from "./punch.ts";
@@ -69,7 +69,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
   held.defer(() => waiting.forEach((socket) => socket.destroy()));
 
   const own = localAddresses({ loopback });
-  const mapping = mappingOf(notOwn(dialled, [...own.ipv4]));
+  const mapping = mappingOf(notOwn(dialled, own.ipv4));
   const stack = held.move();
   return {
     mapping: mapping.type,
@@ -84,10 +84,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
   };
 
   function candidatesOf(): Candidate[] {
-    const mapped: Candidate[] =
-      mapping.type === "independent"
-        ? [{ kind: "mapped", ...mapping.outside, listens: false }, ...mappedListener()]
-        : [];
+    const mapped = [...mappedCandidates(mapping), ...mappedListener()];
     const host6 = own.ipv6
       .slice(0, 3)
       .flatMap((address) => [...at(address, listenPort), ...at(address, dialPort)]);
@@ -97,7 +94,9 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
 
   function mappedListener(): Candidate[] {
     const [outside] = notOwn(listened, own.ipv4);
-    return listener && outside ? [{ kind: "mapped", ...outside, listens: true }] : [];
+    return listener && outside && mapping.type === "independent"
+      ? [{ kind: "mapped", ...outside, listens: true }]
+      : [];
   }
 
   function at(address: string, port: number): Candidate[] {

@@ -29,7 +29,7 @@ export type PunchEffect =
 
 /** One attempt to meet, as a state machine without I/O. */
 export interface PunchPlan {
-  step(event: PunchEvent): readonly PunchEffect[];
+  readonly step: (event: PunchEvent) => readonly PunchEffect[];
 }
 
 export interface PunchPlanOptions {
