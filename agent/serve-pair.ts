@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Pump, PumpOutcome, PumpReport } from "../net/pump.ts";
+import { resetSocket } from "../net/pump-reset.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import { readEarly } from "./early.ts";
 import type { TargetDial } from "./target-dial.ts";
@@ -51,7 +52,7 @@ async function serve(client: Socket, first: Buffer, { dial, pump }: PairDeps, li
   const early = readEarly(client, first, stop);
   const service = await dial(stop.signal);
   if (service === undefined) {
-    client.resetAndDestroy();
+    resetSocket(client);
     const why = cut ? "cut" : "reset_by_client";
     return { outcome: stop.signal.aborted ? why : "target_refused", bytesIn: 0, bytesOut: 0 };
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { limits } from "../protocol/limits.ts";
+import { resetSocket } from "./pump-reset.ts";
 
 interface LingerOptions {
   readonly lingerMs?: number;
@@ -27,7 +28,7 @@ export function createLinger({ lingerMs = limits.lingerMs, max = 1_024 }: Linger
     close(socket, lastBytes) {
       if (socket.destroyed) return;
       if (lingering.size >= max) {
-        socket.resetAndDestroy();
+        resetSocket(socket);
         return;
       }
       lingering.add(socket);

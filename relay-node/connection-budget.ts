@@ -4,7 +4,10 @@ import type { Socket } from "node:net";
 export interface ConnectionBudget {
   /** Counts the socket until it closes; false, and one more drop, when there is no room for it. */
   admit(socket: Socket): boolean;
-  /** The socket's descriptor goes to the pump, which closes the socket object early: counted until the call of the result. */
+  /**
+   * The socket's descriptor goes to the pump, which closes the socket object early: counted until the call of the
+   * result. A TLS stream was not admitted itself: the socket below it is counted until it closes, as before.
+   */
   handOver(socket: Socket): () => void;
   /** A session's listener takes a descriptor, too, until the one call of the result. */
   hold(): () => void;
@@ -15,6 +18,7 @@ export interface ConnectionBudget {
 
 /** Makes a budget of `max` connections and listeners over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
+  const admitted = new WeakSet<Socket>();
   let inUse = 0;
   let listeners = 0;
   let dropped = 0;
@@ -31,6 +35,7 @@ export function createConnectionBudget(max: number): ConnectionBudget {
         return false;
       }
       inUse += 1;
+      admitted.add(socket);
       socket.once("close", release);
       return true;
     },
@@ -40,7 +45,7 @@ export function createConnectionBudget(max: number): ConnectionBudget {
     },
     handOver(socket) {
       // A socket that was lost before is told of by its own "close".
-      if (socket.closed) return ignore;
+      if (socket.closed || !admitted.has(socket)) return ignore;
       socket.off("close", release);
       return release;
     },

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Joined, Leg, Pump, PumpOutcome } from "../net/pump.ts";
+import { resetSocket } from "../net/pump-reset.ts";
 import { formatPaired } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import type { Arrival } from "./arrival.ts";
@@ -71,8 +72,9 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
 
   /** Ends a pair that the pump never had. */
   function giveUp(id: string, client: Socket | undefined, outcome: PairOutcome): void {
-    told.get(id)?.half.socket.resetAndDestroy();
-    client?.resetAndDestroy();
+    const half = told.get(id)?.half.socket;
+    if (half) resetSocket(half);
+    if (client) resetSocket(client);
     told.delete(id);
     const pair = { counts: () => ({ aToB: 0, bToA: 0 }) };
     metrics.paired(pair);

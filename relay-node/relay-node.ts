@@ -2,6 +2,7 @@ import { createDisposalStack } from "../net/disposal-stack.ts";
 import { createLinger } from "../net/linger.ts";
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
@@ -48,6 +49,8 @@ export interface RelayNodeOptions {
   readonly drainMs?: number;
   readonly handshakeMs?: number;
   readonly lingerMs?: number;
+  /** With it the shared port takes TLS, too, and agents are told to come that way. */
+  readonly tls?: Identity | undefined;
   /** Connections and session listeners open at once; by default what the descriptor limit allows. */
   readonly maxConnections?: number;
 }
@@ -118,6 +121,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
       linger,
       metrics,
       handshakeMs: options.handshakeMs ?? limits.handshakeMs,
+      tls: options.tls,
       onHalf,
       checkReady() {
         if (draining) throw new RdvError("draining");
@@ -154,7 +158,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         host: options.publicHost,
         sharedPort: shared.port,
         ports: options.ports,
-        tls: null,
+        tls: options.tls?.fingerprint ?? null,
         version,
       },
       load: () => report.load(),

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { listenError } from "../net/listen.ts";
 import type { Linger } from "../net/linger.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import type { SeenAddress } from "../protocol/connect.ts";
 import { RdvError, errorRules, toProblem } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
@@ -14,6 +15,7 @@ import { plainAddress } from "./addresses.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";
+import { createTlsDoor } from "./tls-door.ts";
 import { createWebSocketDoor } from "./web-socket-door.ts";
 
 /** A well formed request of a half; its ticket is not checked yet. */
@@ -37,6 +39,8 @@ interface SharedPortOptions {
   readonly checkReady: () => void;
   readonly metricsText: () => string;
   readonly handshakeMs: number;
+  /** With it the port takes TLS, too. */
+  readonly tls: Identity | undefined;
 }
 
 /** The relay's one port for halves and for those who look after it. */
@@ -49,7 +53,7 @@ export interface SharedPort extends AsyncDisposable {
  * Throws `port_in_use`.
  */
 export async function openSharedPort(options: SharedPortOptions): Promise<SharedPort> {
-  const { budget, linger, metrics, handshakeMs } = options;
+  const { linger, metrics, handshakeMs } = options;
   const server = createServer({
     maxHeaderSize: limits.handshakeBytes,
     headersTimeout: handshakeMs,
@@ -59,12 +63,8 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
   });
-  const door = createWebSocketDoor((connection) => void server.emit("connection", connection));
-  server.on("connection", (socket: Socket) => {
-    socket.on("error", ignore);
-    if (budget.admit(socket)) metrics.accepted("shared");
-    else socket.resetAndDestroy();
-  });
+  const entrance = openEntrance(server, options);
+  const door = createWebSocketDoor((connection) => entrance.inside(connection));
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.setTimeout(0);
     if (door.wants(request)) return door.open(request, socket, head);
@@ -81,10 +81,36 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     port: (server.address() as AddressInfo).port, // a TCP server that listens has an address object
     [Symbol.asyncDispose]: async () => {
       server.close();
+      entrance[Symbol.dispose]();
       server.closeAllConnections();
       door[Symbol.dispose]();
     },
   };
+}
+
+interface Entrance extends Disposable {
+  /** Takes a connection that came inside another one. */
+  inside(connection: Socket): void;
+}
+
+/** Counts every connection. Without TLS the HTTP server has it at once, else after its first byte or its handshake. */
+function openEntrance(server: Server, { budget, metrics, tls, handshakeMs }: SharedPortOptions): Entrance {
+  const admit = (socket: Socket): boolean => {
+    socket.on("error", ignore);
+    const admitted = budget.admit(socket);
+    if (admitted) metrics.accepted("shared");
+    else socket.resetAndDestroy();
+    return admitted;
+  };
+  const serveHttp = server.listeners("connection");
+  const serve = (socket: Socket): void => serveHttp.forEach((listener) => void listener.call(server, socket));
+  const inside = (socket: Socket): void => {
+    if (admit(socket)) serve(socket);
+  };
+  server.removeAllListeners("connection");
+  const door = tls && createTlsDoor({ identity: tls, handshakeMs, serve });
+  server.on("connection", door ? (socket: Socket) => admit(socket) && door.enter(socket) : inside);
+  return { inside, [Symbol.dispose]: () => door?.[Symbol.dispose]() };
 }
 
 async function receiveHalf(

@@ -2,7 +2,9 @@ import type { Socket } from "node:net";
 import { connect } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { RdvError } from "../../protocol/errors.ts";
+import { resetSocket } from "../pump-reset.ts";
 import { fingerprintOf } from "./certificate.ts";
+import { refuseTruncation } from "./truncation.ts";
 
 interface SecureClientOptions {
   /** Of the only key that the other side may have; see `fingerprintOf`. */
@@ -16,7 +18,7 @@ interface SecureClientOptions {
 /**
  * Begins TLS 1.3 on a connected socket. The other side is known by its key alone: neither names nor authorities nor
  * dates are looked at. Throws `untrusted` for another key, `unreachable`, `timeout`, or the reason of `signal`, and
- * the socket is then destroyed.
+ * the socket is then reset.
  */
 export async function secureClient(socket: Socket, options: SecureClientOptions): Promise<TLSSocket> {
   const { fingerprint, where, signal, timeoutMs } = options;
@@ -28,6 +30,7 @@ export async function secureClient(socket: Socket, options: SecureClientOptions)
     timeoutMs,
   );
   const secure = connect({ socket, minVersion: "TLSv1.3", rejectUnauthorized: false });
+  refuseTruncation(secure);
   // Stays for good: a reset before the owner has looked must not end the process.
   secure.on("error", (error) => reject(handshakeError(error, where)));
   const onClose = (): void => reject(handshakeError(undefined, where));
@@ -40,7 +43,8 @@ export async function secureClient(socket: Socket, options: SecureClientOptions)
     checkKey(secure, fingerprint, where);
     return secure;
   } catch (error) {
-    secure.destroy();
+    // Not an end, which the other side would take for a half-closed stream.
+    resetSocket(secure);
     throw error;
   } finally {
     clearTimeout(timer);

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { exportJWK, generateKeyPair } from "jose";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
+import { dialRelay } from "../../agent/relay-dial.ts";
 import { createPump } from "../../net/create-pump.ts";
+import type { PumpStats } from "../../net/create-pump.ts";
 import { dialTcp } from "../../net/dial.ts";
 import { createLog } from "../../net/log.ts";
 import { toProblem } from "../../protocol/errors.ts";
@@ -30,6 +32,12 @@ export interface Bench extends AsyncDisposable {
   readonly control: Control;
   readonly stateDir: string;
   readonly lines: string[];
+  /** Pin of the relay's key, when it takes TLS. */
+  readonly tls: string | null;
+  /** Pairs that live in the relay's pump. */
+  pumped(): PumpStats;
+  /** Descriptors of the process before anybody came. */
+  readonly baseline: number;
   /** A signed ticket for the session on `clientPort`. */
   ticket(overrides?: Partial<Ticket>): Promise<string>;
   readonly clientPort: number;
@@ -76,6 +84,7 @@ export async function startBench({
     });
   let relay = await start();
   if (waitForReady) await relay.ready;
+  const baseline = relay.metrics().descriptors;
   const clientPort = stack.use(await claimPorts()).port(0);
   return {
     get relay() {
@@ -84,6 +93,9 @@ export async function startBench({
     control,
     stateDir,
     lines,
+    baseline,
+    tls: options.tls?.fingerprint ?? null,
+    pumped: () => pump.stats(),
     clientPort,
     ticket: async (overrides) =>
       signTicket(
@@ -197,15 +209,32 @@ export interface Half {
   rest(): Promise<Buffer>;
 }
 
-export async function dialHalf(bench: Bench, ticket: string, kind: HalfKind = "agent"): Promise<Half> {
-  const socket = await dial(bench.relay.sharedPort);
-  socket.write(formatHalfRequest(kind, "relay", ticket));
+interface HalfOptions {
+  /** Plain TCP, whatever the relay offers. */
+  readonly plain?: boolean;
+  readonly proof?: string;
+}
+
+export async function dialHalf(
+  bench: Bench,
+  ticket: string,
+  kind: HalfKind = "agent",
+  { plain = false, proof }: HalfOptions = {},
+): Promise<Half> {
+  const socket = await dialShared(bench, plain);
+  socket.write(formatHalfRequest(kind, "relay", ticket, proof));
   return readHalf(socket);
 }
 
+/** A connection to the relay's shared port, in TLS when the relay takes that. */
+export async function dialShared({ relay, tls }: Bench, plain = false): Promise<Socket> {
+  const signal = AbortSignal.timeout(10_000);
+  return dialRelay({ host: "127.0.0.1", sharedPort: relay.sharedPort, tls }, { signal, plain });
+}
+
 /** A half that was told that it waits. */
-export async function waitingHalf(bench: Bench, ticket?: string): Promise<Half> {
-  const half = await dialHalf(bench, ticket ?? (await bench.ticket()));
+export async function waitingHalf(bench: Bench, ticket?: string, options?: HalfOptions): Promise<Half> {
+  const half = await dialHalf(bench, ticket ?? (await bench.ticket()), "agent", options);
   const answer = await half.answer();
   if (answer.type !== "waiting") throw new Error(`not waiting: ${JSON.stringify(answer)}`);
   return half;
