@@ -17,6 +17,7 @@ import { outboundFrom, withTransportOption } from "../outbound.ts";
 import type { Output } from "../output.ts";
 import { pairNote } from "../pair-note.ts";
 import type { Runtime } from "../runtime.ts";
+import { needsServer, shareScreen } from "../share-screen.ts";
 import { parseUrl } from "../values.ts";
 
 const examples = `
@@ -24,12 +25,15 @@ Examples:
   rdv join https://rdv.example.org/j/K7Q2-9FMX
   rdv join K7Q2-9FMX --control https://rdv.example.org
   rdv join K7Q2-9FMX --target 192.168.1.20:5900
-                                  another service than the invitation names: you decide`;
+                                  another service than the invitation names: you decide
+  rdv join K7Q2-9FMX --with-server
+                                  share this screen, when no VNC server runs here`;
 
 const Options = z.object({
   control: z.string().optional(),
   yes: z.boolean().default(false),
   target: z.string().optional(),
+  withServer: z.boolean().default(false),
 });
 
 /** `rdv join`: the invited person's side. It needs no account. */
@@ -41,6 +45,10 @@ export function joinCommand(runtime: Runtime): Command {
         .argument("<code>", "the invitation's code or address")
         .option("--control <url>", "the control plane, for a bare code (env RDV_CONTROL)", parseUrl)
         .option("--target <target>", "what they may reach, instead of what the invitation names")
+        .option(
+          "--with-server",
+          "for vnc: share this screen by x11vnc, with a password of its own, until the end",
+        )
         .option("-y, --yes", "agree without being asked"),
     ),
   )
@@ -58,8 +66,10 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   const api = apiAt({ url: control, signal: runtime.signal }, runtime);
   const details = await api.getInvitation(code);
   const target = parseTarget(options.target ?? details.target);
-  showRequest(details, target, runtime);
+  const sharesScreen = await needsServer(options.withServer, details.service, target, runtime);
+  showRequest(details, target, sharesScreen, runtime);
   if (!options.yes) await askConsent(runtime);
+  await using _screen = sharesScreen ? await shareScreen(target, runtime, output) : undefined;
   await using pump = await openPump(rawOptions, output.log);
   const isSsh = details.service === "ssh" || target.service === "ssh";
   const hostkey = isSsh ? await scanHostKey(target.host, target.port, runtime.signal) : "";
@@ -107,7 +117,12 @@ function readInvitation(text: string, known: string | undefined): { control: str
   );
 }
 
-function showRequest(details: InvitationDetails, target: Target, { stderr }: Runtime): void {
+function showRequest(
+  details: InvitationDetails,
+  target: Target,
+  sharesScreen: boolean,
+  { stderr }: Runtime,
+): void {
   const until = new Date(details.expires).toLocaleString();
   // What a stranger chose must not steer the terminal.
   const inviter = details.inviter.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "?");
@@ -117,7 +132,7 @@ function showRequest(details: InvitationDetails, target: Target, { stderr }: Run
     what   ${target.label}
     from   ${details.address} (session ${details.session})
     until  ${until}
-    with   rdv
+    with   rdv${sharesScreen ? "; x11vnc shows them this screen, and takes their mouse and keys" : ""}
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 

@@ -36,17 +36,25 @@ export async function startScreen(
   return { display, [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
 }
 
-/** What a real VNC viewer sees at a port: the color of the middle of the screen. */
-export async function takeSnapshot(port: number): Promise<Color> {
+/** What a real VNC viewer sees at a port: the color of the middle of the screen. Throws when it is not let in. */
+export async function takeSnapshot(port: number, password?: string): Promise<Color> {
   await using folder = await createTempDir();
   const file = join(folder.path, "screen.jpg");
   const env = { ...process.env, HOME: folder.path };
   // It stumbles over newer servers' pseudo-encodings.
   const how = ["-quality", "100", "-allowblank", "-encodings", "raw"];
+  if (password !== undefined) how.push("-passwd", await storePassword(folder.path, password));
   await runOk(requireTool("vncsnapshot"), [...how, `127.0.0.1::${port}`, file], { env });
   const pixels = join(folder.path, "screen.ppm");
   await runOk(requireTool("djpeg"), ["-pnm", "-outfile", pixels, file]);
   return middleOf(await readFile(pixels));
+}
+
+/** A file as VNC viewers keep a password in. */
+async function storePassword(folder: string, password: string): Promise<string> {
+  const file = join(folder, "password");
+  await runOk(requireTool("x11vnc"), ["-storepasswd", password, file]);
+  return file;
 }
 
 /** Whether two colors are one to the eye: JPEG changes them a little. */
