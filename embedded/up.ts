@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createDisposalStack } from "../net/disposal-stack.ts";
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import { hostPort } from "../protocol/api.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
 import { createRelayNode } from "../relay-node/relay-node.ts";
@@ -23,6 +24,8 @@ export interface UpOptions {
   readonly relayPort: number;
   readonly ports: { readonly from: number; readonly to: number };
   readonly region: string;
+  /** Key of the relay's shared port, when it takes TLS. */
+  readonly tls?: Identity | undefined;
   readonly pump: Pump;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -75,6 +78,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
       region: options.region,
       control: { url: ownControl, token: ownerToken },
       stateDir,
+      tls: options.tls,
       pump: options.pump,
       log,
       signal: options.signal,

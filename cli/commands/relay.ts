@@ -5,6 +5,7 @@ import { createRelayNode } from "../../relay-node/relay-node.ts";
 import { loadRelayId } from "../../relay-node/relay-id.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { portsOption } from "../ports-option.ts";
+import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -28,17 +29,19 @@ export function relayCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withClientOptions(
       withPumpOptions(
-        new Command("relay")
-          .description("Run a relay node: it pairs halves and never dials.")
-          .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
-          .requiredOption(
-            "--public-host <host>",
-            "name or address under which agents and clients reach this machine",
-            parseHost,
-          )
-          .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
-          .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
-          .addOption(portsOption()),
+        withTlsOptions(
+          new Command("relay")
+            .description("Run a relay node: it pairs halves and never dials.")
+            .requiredOption("--region <region>", "region of this relay, such as eu-west", parseRegion)
+            .requiredOption(
+              "--public-host <host>",
+              "name or address under which agents and clients reach this machine",
+              parseHost,
+            )
+            .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
+            .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
+            .addOption(portsOption()),
+        ),
       ),
     ),
   )
@@ -50,6 +53,7 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   const { credentials } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  const tls = relayIdentity(rawOptions, stateDir, output);
   await using pump = await openPump(rawOptions, output.log);
   await using node = await createRelayNode({
     id: await loadRelayId(stateDir),
@@ -60,6 +64,7 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
     region: options.region,
     control: { url: credentials.control, token: credentials.token },
     stateDir,
+    tls,
     pump,
     log: output.log,
     signal: runtime.signal,
@@ -68,10 +73,18 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
   output.note(
     `relay ${node.id} listens on ${address}, client ports ${options.ports.from}-${options.ports.to}`,
   );
+  output.note(tlsNote(tls));
   await Promise.race([node.ready, untilAborted(runtime.signal)]);
   if (!runtime.signal.aborted)
     output.event(
-      { event: "ready", command: "relay", relay: address, id: node.id, region: options.region },
+      {
+        event: "ready",
+        command: "relay",
+        relay: address,
+        id: node.id,
+        region: options.region,
+        tls: tls?.fingerprint ?? null,
+      },
       `relay ${address} is ready`,
     );
   await Promise.race([untilAborted(runtime.signal), node.removed]);

@@ -15,6 +15,7 @@ import type { Output } from "../output.ts";
 import { runExposure } from "../run-exposure.ts";
 import type { ExposureOptions } from "../run-exposure.ts";
 import { portsOption } from "../ports-option.ts";
+import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -43,17 +44,19 @@ const Options = z.object({
 export function upCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withPumpOptions(
-      new Command("up")
-        .description("Run a control plane and a relay in one process.")
-        .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
-        .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
-        .option("--public-url <url>", "address of the control plane behind a TLS proxy", parseUrl)
-        .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
-        .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
-        .addOption(portsOption())
-        .option("--region <region>", "region of the relay", parseRegion, "local")
-        .option("--expose <target>", "expose a service at once; repeatable", collect)
-        .option("--demo", "expose a small demonstration page when no --expose is given"),
+      withTlsOptions(
+        new Command("up")
+          .description("Run a control plane and a relay in one process.")
+          .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
+          .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
+          .option("--public-url <url>", "address of the control plane behind a TLS proxy", parseUrl)
+          .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
+          .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
+          .addOption(portsOption())
+          .option("--region <region>", "region of the relay", parseRegion, "local")
+          .option("--expose <target>", "expose a service at once; repeatable", collect)
+          .option("--demo", "expose a small demonstration page when no --expose is given"),
+      ),
     ),
   )
     .addHelpText("after", examples)
@@ -65,10 +68,12 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const options = Options.parse(rawOptions);
   process.umask(0o077); // what the state directory gets is for this user alone, whatever the directory's own mode
   const exposed: Exposed[] = options.expose.map((text) => ({ target: parseTarget(text), options: plain }));
+  const tls = relayIdentity(rawOptions, stateDir, output);
   await using pump = await openPump(rawOptions, output.log);
   await using running = await createUp({
     ...options,
     stateDir,
+    tls,
     pump,
     log: output.log,
     signal: runtime.signal,
@@ -80,7 +85,10 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
     `control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`,
   );
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
-  if (!isLoopback(options.host)) output.note(openWarning);
+  if (!isLoopback(options.host)) {
+    output.note(tlsNote(tls));
+    output.note(openWarning);
+  }
   await using demo = options.demo && exposed.length === 0 ? await createDemoService() : undefined;
   if (demo) exposed.push({ target: demoTarget(demo.port), options: { ...plain, suggestedName: "demo" } });
   if (exposed.length === 0) output.note("expose something in another shell: rdv expose 22");
