@@ -83,16 +83,17 @@ function spawnServer(args: readonly string[], env: ScreenServerOptions["env"]): 
   const child = spawn("/bin/sh", ["-c", launch, "sh", "x11vnc", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env },
+    detached: true, // Ctrl-C at the terminal is for the command, which ends the server in its turn.
   });
   const listening = Promise.withResolvers<void>();
   let said = "";
   child.stdout.setEncoding("latin1").on("data", (text: string) => {
     if (text.includes("PORT=")) listening.resolve();
   });
-  child.stderr.setEncoding("latin1").on("data", (text: string) => (said = (said + text).slice(-2_000)));
+  child.stderr.setEncoding("latin1").on("data", (text: string) => (said = (said + text).slice(-saidMost)));
   const exited = once(child, "close");
   const ended = exited.then(
-    ([code]) => (code === 127 ? missing : (said.trim().split("\n").at(-1) ?? "")),
+    ([code]) => (code === 127 ? missing : complaint(said)),
     (error: unknown) => String(error),
   );
   return {
@@ -121,3 +122,12 @@ function spawnServer(args: readonly string[], env: ScreenServerOptions["env"]): 
 }
 
 const missing = "x11vnc is missing";
+/** How much of what it says is kept, in characters: its advice is long. */
+const saidMost = 16_000;
+
+/** The line that tells the reason, without time and ornaments. */
+function complaint(said: string): string {
+  const lines = said.trim().split("\n");
+  const line = lines.find((each) => /error|fail|unable/i.test(each)) ?? lines.at(-1) ?? "";
+  return line.replace(/^[\d/: ]*[* ]*/, "").trim();
+}

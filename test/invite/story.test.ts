@@ -6,6 +6,7 @@ import { describe, runOk, startProcess } from "../fixtures/processes.ts";
 import type { Running } from "../fixtures/processes.ts";
 import { startEcho } from "../fixtures/services.ts";
 import { startSshd } from "../fixtures/sshd.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { within } from "../fixtures/within.ts";
 import { invite } from "./invited.ts";
@@ -18,12 +19,13 @@ test(
   async () => {
     await using sshd = await startSshd();
     await using up = await startUp();
+    await using stranger = await createTempDir();
     await using invited = await invite(up.place, sshd.port, "--as", "Anna");
     assert.match(invited.code, /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/);
     assert.equal(invited.line, `curl -fsSL ${invited.url} | sh`);
 
     const pasted = invited.line.replace("| sh", "| sh -s -- --yes");
-    await using joined = startProcess("sh", ["-c", pasted]);
+    await using joined = startProcess("sh", ["-c", pasted], { cwd: stranger.path });
     await joined.says("ready:");
     assert.match(joined.output().stderr, /Anna asks to reach a service of this machine/);
 

@@ -79,7 +79,7 @@ test("where no screen can be shared it says why, and the code is not used", { sk
     [screen.url, "192.0.2.1:5900", { DISPLAY: ":1" }, 2, /192\.0\.2\.1:5900 is another machine's/],
     [screen.url, local, { DISPLAY: "" }, 1, /no screen to share: DISPLAY is not set/],
     [screen.url, local, { DISPLAY: ":1", PATH: "/nowhere" }, 1, /x11vnc is not here: install it/],
-    [screen.url, local, { DISPLAY: ":987" }, 1, /x11vnc does not show the screen/],
+    [screen.url, local, { DISPLAY: ":987" }, 1, /x11vnc does not show the screen: XOpenDisplay failed/],
   ] as const;
   for (const [url, target, env, exit, says] of cases) {
     const args = ["join", url, "--yes", "--with-server", "--target", target];

@@ -27,7 +27,7 @@ test(
     assert.deepEqual(allow, [scene.clientRouter.address], "the helper's NAT alone may connect");
 
     const pasted = line.replace("| sh", "| sh -s -- --yes");
-    await using joined = startProcess("sh", ["-c", pasted], helped);
+    await using joined = startProcess("sh", ["-c", pasted], { ...helped, cwd: folder });
     await joined.says("ready:", 30_000);
     const who = await inviting.event("joined");
     assert.equal(who["ip"], scene.routers[0]?.address, "the control plane sees the NAT of the helped person");
