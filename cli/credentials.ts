@@ -25,19 +25,41 @@ export function stateDirectory(given: Given, env: Runtime["env"]): string {
   );
 }
 
-/** Control plane and token: flag, then environment, then the file that `rdv up` or `rdv login` wrote. */
+/** A value, and who said it. */
+export interface Found {
+  readonly value: string;
+  readonly from: "flag" | "environment" | "file";
+}
+
+/** Control plane and token, as far as they are known: flag, then environment, then the file that `rdv up` or `rdv login` wrote. */
+export function findCredentials(
+  given: Given,
+  env: Runtime["env"],
+): { readonly control: Found | undefined; readonly token: Found | undefined } {
+  const stored = readCredentials(stateDirectory(given, env));
+  const control = first(given.control, env["RDV_CONTROL"]?.replace(/\/+$/, ""), stored?.control);
+  // A stored token is for the control plane beside which it is stored.
+  const storedToken = stored?.control === control?.value ? stored?.token : undefined;
+  return { control, token: first(given.token, env["RDV_TOKEN"], storedToken) };
+}
+
+function first(flag: string | undefined, variable: string | undefined, file: string | undefined) {
+  if (flag !== undefined) return { value: flag, from: "flag" } as const;
+  if (variable) return { value: variable, from: "environment" } as const;
+  return file === undefined ? undefined : ({ value: file, from: "file" } as const);
+}
+
+/** Control plane and token of `findCredentials`; throws `failed` or `unauthorized` when one is not known. */
 export function resolveCredentials(given: Given, env: Runtime["env"]): Credentials {
-  const stateDir = stateDirectory(given, env);
-  const stored = readCredentials(stateDir);
-  const control = given.control ?? (env["RDV_CONTROL"]?.replace(/\/+$/, "") || stored?.control);
-  if (!control)
+  const { control, token } = findCredentials(given, env);
+  if (!control?.value)
     throw new RdvError(
       "failed",
       "no control plane is known: start one with `rdv up`, or give --control URL or RDV_CONTROL",
     );
-  const token = given.token ?? (env["RDV_TOKEN"] || (stored?.control === control ? stored.token : undefined));
-  if (!token) throw new RdvError("unauthorized", `no token for ${control}: set RDV_TOKEN to its owner key`);
-  return { control, token };
+  if (!token?.value)
+    throw new RdvError("unauthorized", `no token for ${control.value}: set RDV_TOKEN to its owner key`);
+  return { control: control.value, token: token.value };
 }
 
 /** Reads the stored credentials; undefined when there are none. */

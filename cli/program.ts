@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { version } from "../protocol/version.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { exposeCommand } from "./commands/expose.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { joinCommand } from "./commands/join.ts";
@@ -18,6 +19,7 @@ Examples:
   rdv expose 22                   make this machine's ssh reachable through them
   rdv invite ssh                  reach somebody who has nothing installed: they paste one line
   rdv sessions ls                 show what is exposed
+  rdv doctor                      find out what keeps rdv from working here
   rdv bridge tcp-listen:1234 tcp-listen:5678
                                   the bare primitive: join whoever connects to the two ports
 
@@ -43,6 +45,7 @@ export function createProgram(runtime: Runtime): Command {
     sessionsCommand,
     keysCommand,
     loginCommand,
+    doctorCommand,
   ])
     program.addCommand(configureAll(command(runtime), runtime));
   return program;
