@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { AgentAttach } from "../protocol/api.ts";
+import type { DirectOffer } from "../protocol/connect.ts";
 import { limits } from "../protocol/limits.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { ObjectContext, ObjectSocket } from "./platform.ts";
@@ -22,6 +23,8 @@ export interface AgentLine {
   sendDial(record: SessionRecord, relay: string, withinMs: number): void;
   /** Asks the ruling agent whether it still reaches a relay. */
   sendCheck(record: SessionRecord, relay: string): void;
+  /** Passes an offer of a direct path to the ruling agent; false when it is not there. */
+  sendDirect(record: SessionRecord, offer: DirectOffer): boolean;
   /** Tells every agent that the session is over, and closes. */
   sendEnded(reason: string): void;
   /** Closes connections whose heartbeat has stopped. */
@@ -53,9 +56,11 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
           attachmentOf(socket).epoch === record.epoch && lastHeard(socket) + limits.deadAfterMs > now(),
       );
 
-  function tellPlaced(record: SessionRecord, signal: SessionSignal): void {
+  function tellPlaced(record: SessionRecord, signal: SessionSignal): boolean {
     const socket = ruling(record);
-    if (socket && attachmentOf(socket).placed) send(socket, signal);
+    if (!socket || !attachmentOf(socket).placed) return false;
+    send(socket, signal);
+    return true;
   }
 
   async function sendPlaced(): Promise<void> {
@@ -108,8 +113,9 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
       return socket ? lastHeard(socket) : null;
     },
     sendPlaced,
-    sendDial: (record, relay, withinMs) => tellPlaced(record, { type: "dial", relay, withinMs }),
-    sendCheck: (record, relay) => tellPlaced(record, { type: "check", relay }),
+    sendDial: (record, relay, withinMs) => void tellPlaced(record, { type: "dial", relay, withinMs }),
+    sendCheck: (record, relay) => void tellPlaced(record, { type: "check", relay }),
+    sendDirect: (record, offer) => tellPlaced(record, { type: "direct", offer: offer.offer, from: offer }),
     sendEnded: (reason) => {
       for (const socket of ctx.sockets()) {
         send(socket, { type: "ended", reason });

@@ -17,9 +17,10 @@ interface AppDeps extends Services {
   readonly onError: (error: unknown, requestId: string) => void;
 }
 
-/** What the host knows of a request beyond its text: the address at the other end of the connection. */
+/** What the host knows of a request beyond its text: the address at the other end of the connection, and the port there. */
 export interface Peer {
   readonly address?: string | undefined;
+  readonly port?: number | undefined;
 }
 
 type App = Hono<{ Bindings: Peer }>;
@@ -81,7 +82,7 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
     }
     const caller = route.access === "public" ? nobody : await callerOf(route, c, address);
     const param = (name: string): string => c.req.param(name) ?? "";
-    return await route.handle({ request: c.req.raw, param, caller, address });
+    return await route.handle({ request: c.req.raw, param, caller, address, peer: c.env });
   };
 }
 

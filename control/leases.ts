@@ -9,8 +9,8 @@ export const PortEntry = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("leased"), session: SessionId, owner: AccountId, name: SessionName }),
   /** Freed lately: only a session of the same owner and name gets it until then. */
   z.object({ kind: z.literal("resting"), owner: AccountId, name: SessionName, until: z.number() }),
-  /** The relay could not listen there. */
-  z.object({ kind: z.literal("unavailable"), until: z.number() }),
+  /** The relay could not listen there, as the agent of this owner said. */
+  z.object({ kind: z.literal("unavailable"), owner: AccountId.optional(), until: z.number() }),
 ]);
 export type PortEntry = z.infer<typeof PortEntry>;
 
@@ -38,12 +38,21 @@ interface Entries<T> {
   delete(key: string): unknown;
 }
 
-/** The books of one relay. `ports` is keyed by the port, `bySession` by session id, `byName` by `owner/name` (resting ports). */
+/**
+ * The books of one relay. `ports` is keyed by the port, `bySession` by session id, `byName` by `owner/name` (resting
+ * ports), `kept` by owner: its ports that rest or are avoided, the one that is kept longest first.
+ */
 export interface LeaseBook {
   readonly ports: Entries<PortEntry>;
   readonly bySession: Entries<Lease>;
   readonly byName: Entries<number>;
+  readonly kept: Entries<readonly number[]>;
 }
+
+/** Ports that one owner may keep from others without a session: this share of the range … */
+const keptShare = 1 / 16;
+/** … and in a small range at least so many. */
+const keptAtLeast = 8;
 
 export interface Holder {
   readonly session: string;
@@ -79,7 +88,7 @@ export function leasePort(
 ): Outcome<{ port: number | null; cursor: number }> {
   const held = portOf(book.bySession.get(request.session));
   if (request.private) {
-    if (typeof held === "number") releasePort(book, request.session, "rest", now);
+    if (typeof held === "number") releasePort(book, request.session, "rest", range, now);
     book.bySession.set(request.session, { owner: request.owner });
     return done({ port: null, cursor });
   }
@@ -87,7 +96,7 @@ export function leasePort(
     return done({ port: held, cursor });
   const choice = choosePort(book, request, range, cursor, now);
   if (!choice.ok) return choice;
-  if (held !== undefined) releasePort(book, request.session, "rest", now);
+  if (held !== undefined) releasePort(book, request.session, "rest", range, now);
   const { port } = choice.value;
   forgetEntry(book, port);
   book.ports.set(String(port), {
@@ -100,18 +109,42 @@ export function leasePort(
   return choice;
 }
 
-/** Ends a session's lease: the port then rests for its owner and name, or is avoided because the relay cannot listen there. */
-export function releasePort(book: LeaseBook, session: string, next: "rest" | "avoid", now: number): void {
+/**
+ * Ends a session's lease: the port then rests for its owner and name, or is avoided because the relay cannot listen
+ * there. Who comes and goes quickly keeps no more than a share of the ports: the oldest of them becomes free.
+ */
+export function releasePort(
+  book: LeaseBook,
+  session: string,
+  next: "rest" | "avoid",
+  range: PortRange,
+  now: number,
+): void {
   const port = portOf(book.bySession.get(session));
   book.bySession.delete(session);
   if (typeof port !== "number") return;
   const entry = book.ports.get(String(port));
   if (entry?.kind !== "leased" || entry.session !== session) return;
   const until = now + limits.stickyMs;
-  if (next === "avoid") return void book.ports.set(String(port), { kind: "unavailable", until });
-  dropRest(book, entry.owner, entry.name);
-  book.ports.set(String(port), { kind: "resting", owner: entry.owner, name: entry.name, until });
-  book.byName.set(restKey(entry.owner, entry.name), port);
+  const { owner, name } = entry;
+  if (next === "avoid") book.ports.set(String(port), { kind: "unavailable", owner, until });
+  else {
+    dropRest(book, owner, name);
+    book.ports.set(String(port), { kind: "resting", owner, name, until });
+    book.byName.set(restKey(owner, name), port);
+  }
+  keep(book, owner, port, range);
+}
+
+/** How many ports one owner may keep without a session. */
+export function keptAtMost({ from, to }: PortRange): number {
+  return Math.max(keptAtLeast, Math.ceil((to - from + 1) * keptShare));
+}
+
+function keep(book: LeaseBook, owner: string, port: number, range: PortRange): void {
+  const kept = [...(book.kept.get(owner) ?? []), port];
+  book.kept.set(owner, kept);
+  for (const oldest of kept.slice(0, Math.max(0, kept.length - keptAtMost(range)))) forgetEntry(book, oldest);
 }
 
 /** The port of a lease: null when it has none, undefined when there is no lease. */
@@ -205,17 +238,22 @@ function refuseWanted(port: number, obstacle: Obstacle, range: PortRange): Outco
   return refuse("port_unavailable", `The relay cannot listen on port ${port}; choose another`);
 }
 
+/** The port of a session that is over becomes free, or another session's. */
 function forgetEntry(book: LeaseBook, port: number): void {
   const entry = book.ports.get(String(port));
-  if (entry?.kind === "resting") dropRest(book, entry.owner, entry.name);
+  if (entry === undefined || entry.kind === "leased") return;
+  book.ports.delete(String(port));
+  if (entry.kind === "resting") book.byName.delete(restKey(entry.owner, entry.name));
+  if (entry.owner === undefined) return;
+  const kept = book.kept.get(entry.owner)?.filter((one) => one !== port) ?? [];
+  if (kept.length > 0) book.kept.set(entry.owner, kept);
+  else book.kept.delete(entry.owner);
 }
 
 /** One port rests for one name: an older one becomes free, so the books stay bounded by the port range. */
 function dropRest(book: LeaseBook, owner: string, name: string): void {
   const port = book.byName.get(restKey(owner, name));
-  if (port === undefined) return;
-  book.byName.delete(restKey(owner, name));
-  if (book.ports.get(String(port))?.kind === "resting") book.ports.delete(String(port));
+  if (port !== undefined) forgetEntry(book, port);
 }
 
 function restKey(owner: string, name: string): string {

@@ -14,7 +14,13 @@ import {
   UpdateSession,
   WhoAmI,
 } from "../protocol/api.ts";
-import { ClientTickets, RequestTickets } from "../protocol/connect.ts";
+import {
+  ClientTickets,
+  DirectAnswer,
+  DirectOffer,
+  RequestTickets,
+  SeenAddress,
+} from "../protocol/connect.ts";
 import { Problem } from "../protocol/errors.ts";
 import { version } from "../protocol/version.ts";
 import type { Access, Route } from "./route.ts";
@@ -25,6 +31,8 @@ const named = {
   CreateKey,
   CreateSession,
   CreatedKey,
+  DirectAnswer,
+  DirectOffer,
   Key,
   KeyList,
   Placement,
@@ -33,6 +41,7 @@ const named = {
   Relay,
   RelayList,
   RequestTickets,
+  SeenAddress,
   Session,
   SessionList,
   UpdateSession,

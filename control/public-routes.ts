@@ -1,4 +1,7 @@
 import * as z from "zod";
+import { SeenAddress } from "../protocol/connect.ts";
+import { addressPath } from "../protocol/handshake.ts";
+import { seenAddress } from "./client-address.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { defineRoute } from "./route.ts";
@@ -26,6 +29,13 @@ export function publicRoutes({ signer }: Services, keyed: readonly Route[]): Rou
     }),
     defineRoute({ ...jwks, path: "/v1/jwks" }),
     defineRoute({ ...jwks, path: "/.well-known/jwks.json" }),
+    defineRoute({
+      ...open,
+      path: addressPath,
+      summary: "Tells who asks how it is seen from here, where the host sees ports.",
+      answers: { 200: SeenAddress },
+      handle: async ({ peer }) => Response.json(seenAddress(peer)),
+    }),
     defineRoute({
       ...open,
       path: "/openapi.json",

@@ -62,7 +62,7 @@ export function createRateLimits(now: () => number): RateLimits {
 }
 
 /** Buckets by key; of more keys than `limits.sourcesRemembered` the one used least lately is forgotten. */
-function createBuckets(
+export function createBuckets(
   { perSecond, burst }: Rate,
   now: () => number,
 ): {

@@ -38,7 +38,9 @@ export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps)
   const ended = createTable(ctx.kv, "ended", z.number());
   const ports = createTable(ctx.kv, "port", PortEntry);
   const bySession = createTable(ctx.kv, "session", Lease);
-  const book = { ports, bySession, byName: createTable(ctx.kv, "name", z.number()) };
+  const byName = createTable(ctx.kv, "name", z.number());
+  const kept = createTable(ctx.kv, "kept", z.array(z.number()).readonly());
+  const book = { ports, bySession, byName, kept };
 
   function lease(request: LeaseRequest): Outcome<Placement> {
     const current = record.read();
@@ -73,9 +75,11 @@ export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps)
     release: ({ session, endedUntil, port }) =>
       ctx.transaction(() => {
         const current = record.read();
-        if (current && bySession.get(session) !== undefined)
+        // Without a record there was never a lease.
+        if (current && bySession.get(session) !== undefined) {
           record.write({ ...current, leases: current.leases - 1 });
-        releasePort(book, session, port, now());
+          releasePort(book, session, port, current.ports, now());
+        }
         if (endedUntil !== null && endedUntil * 1_000 > now()) ended.set(session, endedUntil);
       }),
     endedNow: () => {

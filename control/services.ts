@@ -1,6 +1,7 @@
 import { createSigner } from "./signer.ts";
 import type { Signer } from "./signer.ts";
 import type { AccountVerbs } from "./account-object.ts";
+import type { CountVerbs } from "./count-object.ts";
 import type { GuessVerbs } from "./guess-object.ts";
 import type { InvitationVerbs } from "./invitation-object.ts";
 import type { Namespace } from "./platform.ts";
@@ -28,6 +29,8 @@ export interface ControlEnv {
   readonly INVITATIONS: Namespace<InvitationVerbs>;
   /** By share of the sources; see guesses.ts. */
   readonly GUESSES: Namespace<GuessVerbs>;
+  /** By share of the sessions; see counts.ts. */
+  readonly COUNTS: Namespace<CountVerbs>;
 }
 
 /** What the app and every object use. */

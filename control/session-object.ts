@@ -1,10 +1,12 @@
 import type { CreateSession, Session, UpdateSession } from "../protocol/api.ts";
-import type { ClientTickets, RequestTickets } from "../protocol/connect.ts";
+import type { ClientTickets, DirectAnswer, DirectOffer, RequestTickets } from "../protocol/connect.ts";
 import { limits } from "../protocol/limits.ts";
 import { AgentSignal, parseSignal, pongText } from "../protocol/signals.ts";
 import { createAgentLine } from "./agent-line.ts";
 import { keyOfRequest } from "./auth.ts";
 import { signClientTickets } from "./client-tickets.ts";
+import { count } from "./counts.ts";
+import { createDirectOffers } from "./direct-offers.ts";
 import type { Admission } from "./invited-session.ts";
 import { createInvitedSession } from "./invited-session.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
@@ -65,6 +67,8 @@ export interface SessionVerbs extends Pick<
   isLive(input: null): boolean;
   /** Tickets for a client of the owner's, whether an agent is there or not; null when there is no session. */
   tickets(request: RequestTickets): Promise<Outcome<ClientTickets> | null>;
+  /** Passes a client's offer of a direct path to the agent; its answer, or null when there is no session. */
+  direct(offer: DirectOffer): Promise<Outcome<DirectAnswer> | null>;
   /** A ticket for the machine that used the invitation's code, and has this key. */
   admit(input: { readonly agentKey: string | null }): Promise<Outcome<Admission>>;
   /** The relay tells whether the invited machine is there. */
@@ -89,6 +93,11 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   const inTurn = createSerial();
   const invited = createInvitedSession({ services, store, report: async () => await report() });
   const moves = createSessionMoves({ services, store, line, report, end });
+  const direct = createDirectOffers({
+    now,
+    line,
+    count: (what) => void count(env, store.read()?.id ?? "", what),
+  });
   const view = (record: SessionRecord): Session => viewOf(record, line.heardAt(record));
 
   async function open({ id, owner, name, key, request, invitation }: OpenInput): Promise<Outcome<Opened>> {
@@ -140,6 +149,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     if (!record.ended) {
       store.save(endedRecord(record, reason, now()));
       line.sendEnded(reason);
+      direct.abandon();
     }
     await release();
     return true;
@@ -207,6 +217,12 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         return record !== undefined && (record.invitation !== null || line.heardAt(record) !== null);
       },
       tickets: async (request) => await signClientTickets(services, store, request),
+      direct: async (offer) => {
+        const record = store.read();
+        if (!record) return null;
+        if (record.ended) return refuse("ended", `The session is over: ${record.ended.reason}`);
+        return await direct.pass(record, offer);
+      },
       admit: async ({ agentKey }) => await inTurn(() => invited.admit(agentKey)),
       presence: async (present) => await invited.presence(present),
       openRaw: async ({ from }) => await inTurn(() => invited.openRaw(from)),
@@ -232,6 +248,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       const record = store.read();
       if (!record) return problemResponse("not_found", "There is no such session");
       if (record.ended) return problemResponse("ended", `The session is over: ${record.ended.reason}`);
+      direct.abandon();
       const response = await line.accept(request, record, key);
       await report();
       return response;
@@ -250,8 +267,9 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         case "up":
           return await inTurn(() => moves.said(signal));
         case "direct":
+          return direct.answered(signal);
         case "path":
-          return;
+          return direct.ended(signal);
         case "bye":
           return void (await end("its agent stopped"));
       }
@@ -260,6 +278,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       const record = store.readRunning();
       if (!record || !line.isRuling(socket, record)) return;
       store.save(detachedRecord(record, now()));
+      direct.abandon();
       await report();
     },
     alarm: async () => {

@@ -1,7 +1,7 @@
 import type { CreateSession as CreateSessionBody } from "../protocol/api.ts";
 import { CreateSession, PageQuery, Session, SessionId, SessionList, SessionName } from "../protocol/api.ts";
 import { UpdateSession } from "../protocol/api.ts";
-import { ClientTickets, RequestTickets } from "../protocol/connect.ts";
+import { ClientTickets, DirectAnswer, DirectOffer, RequestTickets } from "../protocol/connect.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { Caller } from "./auth.ts";
 import type { Outcome } from "./outcome.ts";
@@ -81,6 +81,20 @@ export function sessionRoutes(services: Services): Route[] {
         const tickets = await sessionOf(services, account, id).tickets(body);
         if (tickets === null) throw notFound(param("idOrName"));
         return Response.json(unwrap(tickets));
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${path}/direct`,
+      access: "sessions",
+      summary: "Offers a session's agent to meet without relay; held until the agent answers.",
+      body: DirectOffer,
+      answers: { 200: DirectAnswer },
+      handle: async ({ caller: { account }, param, body }) => {
+        const id = await findSession(services, account, param("idOrName"));
+        const answer = await sessionOf(services, account, id).direct(body);
+        if (answer === null) throw notFound(param("idOrName"));
+        return Response.json(unwrap(answer));
       },
     }),
     defineRoute({

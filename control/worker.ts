@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { createAccountObject } from "./account-object.ts";
 import { createApp } from "./app.ts";
+import { createCountObject } from "./count-object.ts";
 import type { Peer } from "./app.ts";
 import { createGuessObject } from "./guess-object.ts";
 import { createInvitationObject } from "./invitation-object.ts";
@@ -18,6 +19,7 @@ export const SessionObject = durableClass(createSessionObject, [
   "end",
   "update",
   "tickets",
+  "direct",
   "keyEnded",
   "relayBack",
   "relayLost",
@@ -69,6 +71,8 @@ export const InvitationObject = durableClass(createInvitationObject, [
   "end",
 ]);
 export const GuessObject = durableClass(createGuessObject, ["take", "giveBack", "counts"]);
+
+export const CountObject = durableClass(createCountObject, ["add", "counts"]);
 
 const app = createApp({
   // wrangler.toml binds exactly these names.

@@ -12,8 +12,8 @@ import {
 } from "./api.ts";
 import { createApiCall } from "./api-call.ts";
 import type { ApiDeps } from "./api-call.ts";
-import { ClientTickets } from "./connect.ts";
-import type { RequestTickets } from "./connect.ts";
+import { ClientTickets, DirectAnswer } from "./connect.ts";
+import type { DirectOffer, RequestTickets } from "./connect.ts";
 import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
@@ -31,6 +31,11 @@ export interface Api {
   updateSession(idOrName: string, request: UpdateSession): Promise<Session>;
   /** The way to a session's service for a client of its owner; `ended` or `not_found` when it is no more. */
   requestTickets(idOrName: string, request?: RequestTickets): Promise<ClientTickets>;
+  /**
+   * Offers a session's agent to meet without relay; the answer takes up to `limits.directAnswerMs`. `no_agent` when it
+   * is away.
+   */
+  offerDirect(idOrName: string, offer: DirectOffer): Promise<DirectAnswer>;
   /** Ends a session; `not_found` when there is none. */
   endSession(idOrName: string): Promise<void>;
   listRelays(): Promise<Relay[]>;
@@ -102,6 +107,8 @@ export function createApi(deps: ApiDeps): Api {
     health: async () => await call("GET", "/healthz", Health),
     requestTickets: async (idOrName, request = {}) =>
       await call("POST", `${sessionPath(idOrName)}/tickets`, ClientTickets, request),
+    offerDirect: async (idOrName, offer) =>
+      await call("POST", `${sessionPath(idOrName)}/direct`, DirectAnswer, offer),
     agentSocket: (session, attach = {}) => socket(session, `agent${queryOf(attach)}`),
     createInvitation: async (request) => await call("POST", "/v1/invitations", CreatedInvitation, request),
     getInvitation: async (code) => await call("GET", codePath(code), InvitationDetails),

@@ -8,6 +8,7 @@ import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import { createAccountObject } from "../../control/account-object.ts";
 import { createApp } from "../../control/app.ts";
 import type { Peer } from "../../control/app.ts";
+import { createCountObject } from "../../control/count-object.ts";
 import { createGuessObject } from "../../control/guess-object.ts";
 import { createInvitationObject } from "../../control/invitation-object.ts";
 import { createRegionObject } from "../../control/region-object.ts";
@@ -115,6 +116,7 @@ function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create
     REGIONS: createObjectClass({ ...deps, className: "REGIONS", create: createRegionObject }),
     INVITATIONS: createObjectClass({ ...deps, className: "INVITATIONS", create: createInvitationObject }),
     GUESSES: createObjectClass({ ...deps, className: "GUESSES", create: createGuessObject }),
+    COUNTS: createObjectClass({ ...deps, className: "COUNTS", create: createCountObject }),
   };
 }
 
@@ -133,7 +135,7 @@ function logFailure(log: Log, error: unknown, requestId: string): void {
 
 function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Response>): Server {
   const fetchFrom = async (request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> =>
-    await fetch(request, { address: incoming.socket.remoteAddress });
+    await fetch(request, { address: incoming.socket.remoteAddress, port: incoming.socket.remotePort });
   const listener = getRequestListener(fetchFrom, { overrideGlobalObjects: false });
   const options: ServerOptions = {
     headersTimeout: limits.handshakeMs,

@@ -5,6 +5,7 @@ import { describeAccess } from "./contract/access.ts";
 import { describeAgents } from "./contract/agents.ts";
 import { describeApiDocument } from "./contract/api-document.ts";
 import { describeClientTickets } from "./contract/client-tickets.ts";
+import { describeDirectOffers } from "./contract/direct-offers.ts";
 import { describeFleet } from "./contract/fleet.ts";
 import { describeHttp } from "./contract/http.ts";
 import { describeInvitations } from "./contract/invitations.ts";
@@ -47,6 +48,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describeSessions,
       describePrivateSessions,
       describeClientTickets,
+      describeDirectOffers,
       describeInvitations,
     ])
       describePart(rig);

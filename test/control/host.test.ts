@@ -206,3 +206,24 @@ test("storage of one object is its own: keys, prefixes, pages, transactions and 
 function openResources(): number {
   return process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).length;
 }
+
+test("who asks is told its own address and port, whatever it writes into headers", async () => {
+  await using folder = await createTempDir();
+  await using control = await createControlHost({
+    host,
+    port: 0,
+    stateDir: folder.path,
+    env: await createSecrets(),
+    log: silentLog,
+  });
+  const socket = await dial(control.port);
+  const { localPort } = socket;
+  socket.write(
+    "GET /v1/address HTTP/1.1\r\nHost: control\r\nX-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nConnection: close\r\n\r\n",
+  );
+  const { bytes } = await readToEnd(socket);
+  socket.destroy();
+  const answer = String(bytes);
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.ok(answer.includes(JSON.stringify({ address: host, port: localPort })), answer);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leasePort, offerPorts, portOf, releasePort } from "../../control/leases.ts";
+import { keptAtMost, leasePort, offerPorts, portOf, releasePort } from "../../control/leases.ts";
 import type { Lease, PortEntry } from "../../control/leases.ts";
 import { limits } from "../../protocol/limits.ts";
 import { randomFrom } from "./random.ts";
@@ -13,11 +13,18 @@ interface Stored {
   readonly ports: Map<string, PortEntry>;
   readonly bySession: Map<string, Lease>;
   readonly byName: Map<string, number>;
+  readonly kept: Map<string, readonly number[]>;
   cursor: number;
 }
 
-function copyOf({ ports, bySession, byName, cursor }: Stored): Stored {
-  return { ports: new Map(ports), bySession: new Map(bySession), byName: new Map(byName), cursor };
+function copyOf({ ports, bySession, byName, kept, cursor }: Stored): Stored {
+  return {
+    ports: new Map(ports),
+    bySession: new Map(bySession),
+    byName: new Map(byName),
+    kept: new Map(kept),
+    cursor,
+  };
 }
 
 interface ModelSession {
@@ -34,7 +41,13 @@ interface ModelSession {
 test(`${steps} random steps of leases, crashes and partitions: never two owners, never a leak`, () => {
   const random = randomFrom(4_711);
   const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)];
-  let book: Stored = { ports: new Map(), bySession: new Map(), byName: new Map(), cursor: range.from };
+  let book: Stored = {
+    ports: new Map(),
+    bySession: new Map(),
+    byName: new Map(),
+    kept: new Map(),
+    cursor: range.from,
+  };
   let durable = copyOf(book);
   let now = 1_800_000_000_000;
   let ids = 0;
@@ -76,7 +89,7 @@ test(`${steps} random steps of leases, crashes and partitions: never two owners,
   }
 
   function release(session: string, how: "rest" | "avoid"): void {
-    releasePort(book, session, how, now);
+    releasePort(book, session, how, range, now);
     commit();
     told.delete(session);
   }
@@ -159,5 +172,14 @@ function check(book: Stored, told: ReadonlyMap<string, number | null>, step: num
   }
   const hidden = [...book.bySession.values()].filter((lease) => portOf(lease) === null).length;
   assert.equal(leased + hidden, book.bySession.size, `step ${step}: a lease without its port`);
+  const kept = new Map<string, number[]>();
+  for (const [port, entry] of book.ports)
+    if (entry.kind !== "leased" && entry.owner !== undefined)
+      kept.set(entry.owner, [...(kept.get(entry.owner) ?? []), Number(port)]);
+  assert.equal(book.kept.size, kept.size, `step ${step}: who keeps ports`);
+  for (const [owner, ports] of book.kept) {
+    assert.ok(ports.length <= keptAtMost(range), `step ${step}: ${owner} keeps ${ports.length} ports`);
+    assert.deepEqual(ports.toSorted(), kept.get(owner)?.toSorted(), `step ${step}: what ${owner} keeps`);
+  }
   assert.ok(book.byName.size <= range.to - range.from + 1, `step ${step}: ${book.byName.size} names`);
 }

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leasePort, releasePort } from "../../control/leases.ts";
-import type { Lease, LeaseRequest, PortEntry } from "../../control/leases.ts";
+import { keptAtMost, leasePort, releasePort } from "../../control/leases.ts";
+import type { Lease, LeaseRequest, PortEntry, PortRange } from "../../control/leases.ts";
 import { limits } from "../../protocol/limits.ts";
 
-const range = { from: 20_000, to: 20_003 };
+const small = { from: 20_000, to: 20_003 };
 
 /** The books of a relay whose clock stands still until it is moved. */
-function createBooks() {
+function createBooks(range: PortRange = small) {
   const book = {
     ports: new Map<string, PortEntry>(),
     bySession: new Map<string, Lease>(),
     byName: new Map<string, number>(),
+    kept: new Map<string, readonly number[]>(),
   };
   let cursor = range.from;
   let now = 1_000_000;
@@ -31,7 +32,8 @@ function createBooks() {
       cursor = outcome.value.cursor;
       return outcome.value.port;
     },
-    release: (session: string, next: "rest" | "avoid" = "rest") => releasePort(book, session, next, now),
+    release: (session: string, next: "rest" | "avoid" = "rest") =>
+      releasePort(book, session, next, range, now),
   };
 }
 
@@ -135,4 +137,25 @@ test("a private session has a lease and no port, and changes its kind on request
   assert.equal(lease("a"), 20_000, "… for itself");
   for (const session of ["a", "b", "c", "d", "e", "f"]) release(session);
   assert.equal(book.bySession.size, 0);
+});
+
+test("an owner who comes and goes keeps no more than a share of the ports: the oldest becomes free first", () => {
+  const range = { from: 20_000, to: 20_255 };
+  const most = keptAtMost(range);
+  assert.equal(most, 16);
+  const { book, lease, release, pass } = createBooks(range);
+  for (let round = 0; round < most * 2; round += 1) {
+    lease(`s${round}`, { owner: "a_eve" });
+    release(`s${round}`, round % 4 === 3 ? "avoid" : "rest");
+    pass(1);
+  }
+  assert.equal(book.ports.size, most);
+  const strict = { owner: "a_bob", strict: true };
+  assert.equal(lease("bob-1", { ...strict, wanted: 20_000 + most - 1 }), 20_000 + most - 1, "free again");
+  assert.equal(lease("bob-2", { ...strict, wanted: 20_000 + most }), "port_taken", "still rests");
+  assert.equal(lease(`s${most}`, { owner: "a_eve" }), 20_000 + most, "… for its own name");
+  const names = book.byName.size;
+  pass(limits.stickyMs);
+  for (let each = 0; each < 256 - 2; each += 1) assert.equal(typeof lease(`all-${each}`), "number");
+  assert.ok(names > 0 && book.byName.size === 0 && book.kept.size === 0, "nothing is left of what was kept");
 });

@@ -159,6 +159,7 @@ export function createSimulation(secrets: ControlSecrets, random: () => number):
     REGIONS: namespace("REGIONS"),
     INVITATIONS: namespace("INVITATIONS"),
     GUESSES: namespace("GUESSES"),
+    COUNTS: namespace("COUNTS"),
   };
   const services: Services = { env, signer: createSigner(secrets.RDV_SIGNING_KEY), now: () => clock, random };
 

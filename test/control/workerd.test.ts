@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
+import { Problem } from "../../protocol/errors.ts";
 import { describeControlPlane } from "./contract.ts";
 import { createRig } from "./contract/rig.ts";
 import type { ControlSecrets, ControlUnderTest } from "./control-under-test.ts";
@@ -38,11 +39,25 @@ test(
     const placed = await agent.next();
     assert.ok(placed.type === "placed" && placed.epoch === 1);
     await control.hibernate("SESSIONS", `a_admin/${session.id}`);
+    const offer = { offer: "o".repeat(22), key: "k".repeat(43), candidates: [] };
+    const answered = rig.api().offerDirect(session.id, offer);
+    assert.equal((await agent.next()).type, "direct");
+    const answer = { type: "no", reason: "off" } as const;
+    agent.send(JSON.stringify({ type: "direct", offer: offer.offer, answer }));
+    assert.deepEqual(await answered, answer);
+    await control.hibernate("SESSIONS", `a_admin/${session.id}`);
     await rig.api().endSession(session.id);
     assert.equal((await agent.next()).type, "ended");
     assert.equal((await relay.link.next()).type, "end");
   },
 );
+
+test("on workerd nobody is told a port, because the platform shows none", { timeout: 180_000 }, async () => {
+  await using control = await startWorkerd(await createSecrets());
+  const response = await fetch(`${control.url()}/v1/address`);
+  assert.equal(response.status, 404);
+  assert.equal(Problem.parse(await response.json()).code, "not_found");
+});
 
 async function startWorkerd(secrets: ControlSecrets): Promise<WorkerdControl> {
   const harness = createTestHarness({

@@ -14,6 +14,7 @@ const bodies: Readonly<Record<string, object>> = {
   "POST /v1/sessions": { target, name: "intruder" },
   "PATCH /v1/sessions/:idOrName": { pairs: 1 },
   "POST /v1/sessions/:idOrName/tickets": {},
+  "POST /v1/sessions/:idOrName/direct": { offer: "o".repeat(22), key: "k".repeat(43), candidates: [] },
   "POST /v1/keys": { scopes: ["sessions"] },
   "POST /v1/invitations": { target: "localhost:22", inviter: "Eve" },
 };
@@ -36,7 +37,7 @@ export function describeRoutes(rig: Rig): void {
       for (const { path } of open)
         assert.match(
           path,
-          /^(\/healthz|\/v1\/jwks|\/\.well-known\/jwks\.json|\/openapi\.json|\/j\/:code.*)$/,
+          /^(\/healthz|\/v1\/jwks|\/\.well-known\/jwks\.json|\/openapi\.json|\/v1\/address|\/j\/:code.*)$/,
         );
     });
 
