@@ -49,14 +49,36 @@ export type DirectOffer = z.infer<typeof DirectOffer>;
 /** The agent's answer, and that of the request. */
 export const DirectAnswer = z.discriminatedUnion("type", [
   z.object({ type: z.literal("candidates"), candidates }),
-  /** `off`: its operator wants none. `busy`: too many attempts. `none`: it knows no address of its own. `old`: it does not know of such offers. */
-  z.object({ type: z.literal("no"), reason: z.enum(["off", "busy", "none", "old"]) }),
+  /** `off`: its operator wants none. `busy`: too many attempts. `none`: it knows no address of its own. `old`: it does not know of such offers. `limited`: the session has limits that relays keep. */
+  z.object({ type: z.literal("no"), reason: z.enum(["off", "busy", "none", "old", "limited"]) }),
 ]);
 export type DirectAnswer = z.infer<typeof DirectAnswer>;
 
 /** What became of an attempt, as the agent saw it. */
 export const DirectOutcome = z.enum(["opened", "timed_out", "refused"]);
 export type DirectOutcome = z.infer<typeof DirectOutcome>;
+
+/**
+ * Why a ticketed client came by relay and not directly, as it says itself in its half's request.
+ * Its own side: `off`, `starting` (the attempt takes longer than a connection waits). The agent's: `agent_off`, `busy`,
+ * `old`, `limited`, `no_address`, `no_agent`. The network between: `symmetric`, `timed_out`. The other end was not the
+ * agent: `refused`. The control plane did not pass the offer on: `no_control`.
+ */
+export const directMisses = [
+  "off",
+  "starting",
+  "agent_off",
+  "busy",
+  "old",
+  "limited",
+  "no_address",
+  "no_agent",
+  "symmetric",
+  "timed_out",
+  "refused",
+  "no_control",
+] as const;
+export type DirectMiss = (typeof directMisses)[number];
 
 /** Answer of `GET /v1/address` of relays, and of control planes that see ports: who asks, as seen from outside. */
 export const SeenAddress = z.object({ address: z.union([z.ipv4(), z.ipv6()]), port: Port });

@@ -80,6 +80,18 @@ export const limits = {
   directDialMs: 3_000,
   /** Addresses of one side that the other one tries. */
   candidates: 12,
+  /** Attempts to meet that one agent makes at once; each has two ports, and a few connections to relays. */
+  directAttempts: 8,
+  /** Direct connections that a client keeps ready, after the first one was made. */
+  directPool: 2,
+  /** Direct connections of one client, and of all, that an agent keeps while nothing is asked of them. */
+  directIdlePerClient: 8,
+  directIdle: 64,
+  /** The agent has this long to say that it serves a direct connection; one that has died meanwhile does not. */
+  directStartMs: 1_000,
+  /** After an attempt that failed, pause before the next: this long at first, doubled up to this. */
+  directRetryMs: 5_000,
+  directRetryCapMs: 10 * 60_000,
   /** Offers of clients that one session passes on: this many at once, and so many a second. */
   offerRate: { perSecond: 5, burst: 20 },
   /** A ticket as it is sent; one with the longest allow-list has about 5,400 bytes, and the head around it needs some. */

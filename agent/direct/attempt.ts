@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import type { AskPlace } from "../../net/direct/ask-address.ts";
+import { isSymmetric } from "../../net/direct/mapping.ts";
+import { openMeeting } from "../../net/direct/meeting.ts";
+import type { Meeting } from "../../net/direct/meeting.ts";
+import type { Identity } from "../../net/tls/certificate.ts";
+import type {
+  Candidate,
+  DirectAnswer,
+  DirectMiss,
+  DirectOffer,
+  DirectOutcome,
+} from "../../protocol/connect.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import { proofOfClient } from "./prove.ts";
+
+export interface AttemptDeps {
+  /** Passes an offer on to the session's agent and gives its answer. */
+  readonly offer: (offer: DirectOffer) => Promise<DirectAnswer>;
+  readonly places: () => readonly AskPlace[];
+  readonly identity: Identity;
+  /** Fingerprint of the agent's key. */
+  readonly agentKey: string;
+  /** See `proofOfClient`. */
+  readonly plain: boolean;
+  readonly random: () => number;
+  /** Addresses of this very machine count too, for tests. */
+  readonly loopback?: boolean;
+}
+
+export type Attempted =
+  { readonly type: "met"; readonly socket: Socket } | { readonly type: "missed"; readonly why: DirectMiss };
+
+/** Tries once to meet the agent without relay. Throws the reason of `signal`, or what is nobody's expected fault. */
+export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Promise<Attempted> {
+  const { identity, agentKey, plain, random, loopback = false } = deps;
+  await using meeting = await openMeeting({ places: deps.places(), signal, random, loopback });
+  if (meeting.candidates.length === 0) return { type: "missed", why: "no_address" };
+  const offer = randomBytes(16).toString("base64url");
+  const answer = await ask(deps, { offer, key: identity.fingerprint, candidates: [...meeting.candidates] });
+  signal.throwIfAborted();
+  if (typeof answer === "string") return { type: "missed", why: answer };
+  let met: Socket | undefined;
+  const outcome = await meeting.meet({
+    targets: answer,
+    chooses: true,
+    prove: proofOfClient({ identity, expect: agentKey, offer, plain }),
+    onMet: (socket) => void (met = socket),
+    signal,
+  });
+  if (!signal.aborted)
+    return met ? { type: "met", socket: met } : { type: "missed", why: missOf(outcome, meeting, answer) };
+  met?.destroy();
+  throw signal.reason;
+}
+
+/** The agent's addresses, or why there are none. */
+async function ask(deps: AttemptDeps, offer: DirectOffer): Promise<readonly Candidate[] | DirectMiss> {
+  try {
+    const answer = await deps.offer(offer);
+    return answer.type === "candidates" ? answer.candidates : missOfReason[answer.reason];
+  } catch (error) {
+    if (!(error instanceof RdvError)) throw error;
+    if (error.code === "too_many") return "busy";
+    return error.code === "no_agent" || error.code === "timeout" ? "no_agent" : "no_control";
+  }
+}
+
+const missOfReason = {
+  off: "agent_off",
+  busy: "busy",
+  none: "no_address",
+  old: "old",
+  limited: "limited",
+} as const satisfies Record<Extract<DirectAnswer, { type: "no" }>["reason"], DirectMiss>;
+
+function missOf(outcome: DirectOutcome, meeting: Meeting, theirs: readonly Candidate[]): DirectMiss {
+  if (outcome === "refused") return "refused";
+  return meeting.mapping === "symmetric" || isSymmetric(theirs) ? "symmetric" : "timed_out";
+}
