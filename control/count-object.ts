@@ -10,6 +10,7 @@ export const Counted = z.enum([
   "offer_busy",
   "offer_none",
   "offer_old",
+  "offer_limited",
   "direct_opened",
   "direct_timed_out",
   "direct_refused",

@@ -1,3 +1,4 @@
+import type { Policy } from "../protocol/api.ts";
 import type { DirectAnswer, DirectOffer } from "../protocol/connect.ts";
 import { limits } from "../protocol/limits.ts";
 import type { AgentSignal } from "../protocol/signals.ts";
@@ -68,6 +69,7 @@ export function createDirectOffers({ now, line, count }: OffersDeps): DirectOffe
   async function ask(record: SessionRecord, offer: DirectOffer): Promise<Outcome<DirectAnswer>> {
     // An invited machine has no control connection; whoever wants to reach it takes the relay.
     if (record.invitation) return done(no("old"));
+    if (isLimited(record.policy)) return done(no("limited"));
     if (line.heardAt(record) === null) return away;
     if (rate.take("all") > 0) return done(no("busy"));
     const settled = remember(offer.offer);
@@ -105,6 +107,12 @@ export function createDirectOffers({ now, line, count }: OffersDeps): DirectOffe
 
 function no(reason: Extract<DirectAnswer, { type: "no" }>["reason"]): DirectAnswer {
   return { type: "no", reason };
+}
+
+/** Relays alone keep these limits: they see every client. */
+function isLimited({ allow, once, pairs, connectsPerSecond, bytes }: Policy): boolean {
+  const counted = connectsPerSecond !== undefined || bytes !== undefined || pairs < limits.pairsPerSession;
+  return once || counted || allow.length > 0;
 }
 
 const away: Refusal = refuse(

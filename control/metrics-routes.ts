@@ -27,6 +27,7 @@ export function metricsRoutes({ env }: Services): Route[] {
             busy: counts.offer_busy,
             none: counts.offer_none,
             old: counts.offer_old,
+            limited: counts.offer_limited,
           }) +
           counter("direct", "Direct paths that were tried, as the agent saw them end", "outcome", {
             opened: counts.direct_opened,

@@ -56,6 +56,18 @@ export function describeDirectOffers(rig: Rig): void {
       assert.equal(after("offers", "off"), before("offers", "off"));
     });
 
+    test("a session with limits that only relays can keep asks its agent nothing", async () => {
+      await using relay = await rig.newRelay();
+      const limited = [{ once: true }, { pairs: 2 }, { bytes: 1_000 }, { connectsPerSecond: 1 }] as const;
+      for (const limit of [...limited, { allow: ["192.0.2.0/24"] }]) {
+        const session = await relay.create(limit);
+        await using agent = await rig.agentOf(session);
+        await agent.next();
+        const answer = await rig.api().offerDirect(session.id, newOffer());
+        assert.deepEqual(answer, { type: "no", reason: "limited" });
+      }
+    });
+
     test("an answer that is lost, late, repeated or for another session changes nothing", async () => {
       await using relay = await rig.newRelay();
       const session = await relay.create({ name: "asked" });
