@@ -22,7 +22,7 @@ import { adminToken, createSecrets } from "./control-under-test.ts";
 
 /** What every host of the control plane must do, over real HTTP and WebSockets. */
 export function describeControlPlane(hostName: string, start: StartControl): void {
-  describe(`control plane on ${hostName}`, { timeout: 180_000 }, () => {
+  describe(`control plane on ${hostName}`, { timeout: 600_000 }, () => {
     let control: ControlUnderTest;
     let bob = "";
     const rig = createRig(
@@ -56,7 +56,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
 
   test(
     `on ${hostName} a control plane without secrets answers nothing but healthz`,
-    { timeout: 180_000 },
+    { timeout: 600_000 },
     async () => {
       const { RDV_SIGNING_KEY, RDV_ADMIN_KEY_HASH } = await createSecrets();
       for (const secrets of [{}, { RDV_SIGNING_KEY }, { RDV_SIGNING_KEY: "{}", RDV_ADMIN_KEY_HASH }]) {

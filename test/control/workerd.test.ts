@@ -22,7 +22,7 @@ describeControlPlane("workerd", startWorkerd);
 
 test(
   "on workerd objects that slept with open sockets know their agent and their relay",
-  { timeout: 180_000 },
+  { timeout: 600_000 },
   async () => {
     await using control = await startWorkerd(await createSecrets());
     const rig = createRig(() => control);

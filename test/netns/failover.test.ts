@@ -9,7 +9,7 @@ import type { AgentEvent, Fleet } from "./fleet-scene.ts";
 import type { RdvEvent } from "../fixtures/rdv.ts";
 
 const skip = skipWithoutNamespaces() || skipWithout("iptables");
-const timeout = 180_000;
+const timeout = 600_000;
 
 /** An agent whose session is at this relay. */
 function agentAt(fleet: Fleet, ready: Map<number, AgentEvent>, relay: string): AgentEvent {
