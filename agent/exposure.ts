@@ -7,6 +7,7 @@ import type { PairedHead } from "../protocol/handshake.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { TicketedPlacement } from "../protocol/placements.ts";
+import type { ProofKey } from "../protocol/proof.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
 import { abortable } from "./abortable.ts";
@@ -36,6 +37,8 @@ export interface ExposureDeps {
   readonly log: Log;
   /** Aborting ends the exposure as disposing does; `done` then says `aborted`. */
   readonly signal: AbortSignal;
+  /** Halves come in plain TCP and prove with this key that their tickets are this agent's; else in TLS where the relay takes it. */
+  readonly proofKey?: ProofKey | undefined;
   /** How this machine gets out; by default directly. */
   readonly outbound?: RouteOptions | undefined;
   readonly onEvent: (event: ExposureEvent) => void;
@@ -123,6 +126,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     once,
     random,
     outbound: { log, ...deps.outbound },
+    proofKey: deps.proofKey,
     onUp,
     onPaired: (head, socket, early) => serve(head, socket, early),
     onDown: (relay, reason) => presence.away(relay, reason),
@@ -147,6 +151,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     proxies: deps.outbound?.proxies,
     request: deps.request,
     session: created,
+    attach: deps.proofKey ? { proof: deps.proofKey.thumbprint } : {},
     log,
     random,
     now,

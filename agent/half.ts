@@ -5,6 +5,7 @@ import { Problem, RdvError, fromProblem } from "../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind, PairedHead } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
+import type { ProofKey } from "../protocol/proof.ts";
 import type { HalfFailure } from "./pool.ts";
 import type { RelayPort } from "./relay-dial.ts";
 import { createRelayRoute } from "./relay-route.ts";
@@ -18,6 +19,8 @@ interface HalfOptions {
   readonly dialMs?: number;
   /** The way to that relay; by default one that knows nothing of it. */
   readonly route?: RelayRoute;
+  /** Come in plain TCP, and prove with this key that the ticket, which is bound to it, is ours. */
+  readonly proofKey?: ProofKey | undefined;
   /** The relay has said 100: the half waits. Called once, before `onPaired`. */
   readonly onAccepted: () => void;
   /** The other side has come. The socket is now the callee's; `early` was read after the head. */
@@ -35,23 +38,47 @@ export interface Half {
 /** Opens one half at a relay: dial, request, 100, then 101 or a refusal. Ends with one of `onPaired` and `onLost`. */
 export function openHalf(options: HalfOptions): Half {
   const stop = new AbortController();
-  const { relay, dialMs = limits.dialMs } = options;
-  const route = options.route ?? createRelayRoute();
-  route.dial(relay, { signal: stop.signal, timeoutMs: dialMs }).then(
-    (attempt) => {
+  dial(options, stop.signal).then(
+    ({ attempt, proof }) => {
       if (stop.signal.aborted) attempt.socket.destroy();
-      else shakeHands(attempt, options, stop.signal);
+      else shakeHands(attempt, proof, options, stop.signal);
     },
     (error: unknown) => {
       if (stop.signal.aborted) return;
       if (!(error instanceof RdvError)) throw error;
-      options.onLost({ type: "unreachable", reason: error.message });
+      options.onLost(lossOf(error));
     },
   );
   return { close: () => stop.abort() };
 }
 
-function shakeHands(attempt: RouteAttempt, options: HalfOptions, signal: AbortSignal): void {
+interface Dialled {
+  readonly attempt: RouteAttempt;
+  readonly proof: string | undefined;
+}
+
+async function dial(options: HalfOptions, signal: AbortSignal): Promise<Dialled> {
+  const { kind, relay, dialMs = limits.dialMs, proofKey } = options;
+  const route = options.route ?? createRelayRoute();
+  const host = hostPort(relay.host, relay.sharedPort);
+  const proof = await proofKey?.prove({ kind, host, ticket: relay.ticket });
+  return {
+    attempt: await route.dial(relay, { signal, timeoutMs: dialMs, plain: proofKey !== undefined }),
+    proof,
+  };
+}
+
+function lossOf({ code, message, retryAfterMs }: RdvError): HalfFailure {
+  if (code !== "proof_invalid") return unreachable(message);
+  return { type: "refused", code, reason: message, retryAfterMs };
+}
+
+function shakeHands(
+  attempt: RouteAttempt,
+  proof: string | undefined,
+  options: HalfOptions,
+  signal: AbortSignal,
+): void {
   const { socket } = attempt;
   const where = hostPort(options.relay.host, options.relay.sharedPort);
   let received = "";
@@ -119,7 +146,7 @@ function shakeHands(attempt: RouteAttempt, options: HalfOptions, signal: AbortSi
 
   signal.addEventListener("abort", onAbort, { once: true });
   socket.on("data", onData).on("end", onEnd).on("close", onClose);
-  socket.write(formatHalfRequest(options.kind, where, options.relay.ticket));
+  socket.write(formatHalfRequest(options.kind, where, options.relay.ticket, proof));
 }
 
 function failureOf(

@@ -3,7 +3,7 @@ import type { Backoff } from "../net/backoff.ts";
 import type { Log } from "../net/log.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import type { SignalLink } from "../net/signal-link.ts";
-import type { CreateSession, RelayCandidate, Session } from "../protocol/api.ts";
+import type { AgentAttach, CreateSession, RelayCandidate, Session } from "../protocol/api.ts";
 import type { Proxies } from "../net/proxy/proxies.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { SessionSignal } from "../protocol/signals.ts";
@@ -16,7 +16,7 @@ export interface AgentApi {
   /** Relays that a new session may get; without it the control plane chooses alone. */
   relayCandidates?(): Promise<RelayCandidate[]>;
   /** Where the agent of a session opens its control connection, and with which token. */
-  agentSocket(session: string): { readonly url: string; readonly token: string };
+  agentSocket(session: string, attach?: AgentAttach): { readonly url: string; readonly token: string };
 }
 
 interface SessionLinkDeps {
@@ -24,6 +24,8 @@ interface SessionLinkDeps {
   readonly proxies?: Proxies | undefined;
   readonly request: CreateSession;
   readonly session: Session;
+  /** What the control plane is told of this agent with each connection. */
+  readonly attach?: AgentAttach;
   readonly log: Log;
   readonly random: () => number;
   /** Milliseconds since 1970. */
@@ -65,7 +67,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
       if (failures === 2) deps.onAway();
     });
     return createSignalLink<SessionSignal, AgentSignal>({
-      ...deps.api.agentSocket(session.id),
+      ...deps.api.agentSocket(session.id, deps.attach),
       incoming: SessionSignal,
       log: deps.log,
       signal: stop.signal,

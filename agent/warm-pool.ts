@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { createBackoff } from "../net/backoff.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
+import type { ProofKey } from "../protocol/proof.ts";
 import { openHalf } from "./half.ts";
 import type { Half } from "./half.ts";
 import { createPool } from "./pool.ts";
@@ -28,6 +29,8 @@ export interface WarmPoolDeps extends PoolOptions, WarmPoolHooks {
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   readonly dialMs?: number;
+  /** See `openHalf`. */
+  readonly proofKey?: ProofKey | undefined;
   /** How this machine gets out to relays. */
   readonly outbound?: RouteOptions | undefined;
 }
@@ -70,6 +73,7 @@ export function createWarmPool(deps: WarmPoolDeps): WarmPool {
       kind: "agent",
       relay: placement,
       route,
+      proofKey: deps.proofKey,
       ...(deps.dialMs === undefined ? {} : { dialMs: deps.dialMs }),
       onAccepted: () => step({ type: "accepted", half: id }),
       onPaired: (head, socket, early) => {

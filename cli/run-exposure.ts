@@ -6,6 +6,7 @@ import type { Target } from "../agent/target.ts";
 import type { Pump } from "../net/pump.ts";
 import type { CreateSession } from "../protocol/api.ts";
 import type { createApi } from "../protocol/client.ts";
+import { createProofKey } from "../protocol/proof.ts";
 import { nextLine, splitAddress } from "./next-line.ts";
 import type { Output } from "./output.ts";
 import { pairNote } from "./pair-note.ts";
@@ -25,6 +26,8 @@ export interface ExposureOptions {
   readonly bytes?: number | undefined;
   readonly pool: number;
   readonly relays?: number | undefined;
+  /** Halves in plain TCP, with proofs. */
+  readonly plain?: boolean | undefined;
 }
 
 interface Run {
@@ -47,6 +50,7 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
     pump,
     signal,
     outbound,
+    proofKey: options.plain === true ? await createProofKey() : undefined,
     request: requestFor(target, options),
     pool: options.pool,
     log: output.log,

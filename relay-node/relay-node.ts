@@ -15,6 +15,7 @@ import { createLogBudget } from "./log-budget.ts";
 import { createMetricsRecorder } from "./metrics.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import { formatMetrics } from "./metrics-text.ts";
+import { createProofGate } from "./proof-gate.ts";
 import { openRelayMemory } from "./relay-memory.ts";
 import { createRelayReport } from "./relay-report.ts";
 import { createSessions } from "./sessions.ts";
@@ -81,6 +82,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   const budget = createConnectionBudget(options.maxConnections ?? connectionBudget(limit, openDescriptors()));
   const linger = stack.use(createLinger({ lingerMs: options.lingerMs ?? limits.lingerMs }));
   const gate = createTicketGate({ relay: id, hasEnded: (session) => memory.hasEnded(session), now });
+  const proofs = createProofGate({ now });
   let draining = false;
 
   const sessions = createSessions({
@@ -131,8 +133,9 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     }),
   );
 
-  async function onHalf({ kind, token, ...arrival }: HalfRequest): Promise<void> {
+  async function onHalf({ kind, token, host, proof, ...arrival }: HalfRequest): Promise<void> {
     const ticket = await gate.check(token);
+    await proofs.check(ticket, proof, { kind, host, ticket: token });
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
   }

@@ -22,6 +22,9 @@ import { createWebSocketDoor } from "./web-socket-door.ts";
 export interface HalfRequest {
   readonly kind: HalfKind;
   readonly token: string;
+  /** The request's `Host`, and its proof that the ticket is the sender's own. */
+  readonly host: string;
+  readonly proof: string | undefined;
   readonly socket: Socket;
   readonly head: Buffer;
   readonly wantsContinue: boolean;
@@ -135,7 +138,9 @@ async function receiveHalf(
         "Bytes behind the request; an agent's half says nothing before its 101",
       );
     const wantsContinue = request.headers.expect?.toLowerCase() === "100-continue";
-    await onHalf({ kind, token: tokenOf(request), socket, head, wantsContinue });
+    const { host = "", dpop } = request.headers;
+    const proof = typeof dpop === "string" ? dpop : undefined;
+    await onHalf({ kind, token: tokenOf(request), host, proof, socket, head, wantsContinue });
   } catch (error) {
     const reason = error instanceof RdvError ? error : new RdvError("internal", undefined, { cause: error });
     metrics.unpaired(kind ?? "client", outcomeOf(reason.code));

@@ -46,6 +46,7 @@ const Options = z.object({
   bytes: z.number().optional(),
   pool: z.number().default(limits.poolDefault),
   relays: z.number().default(1),
+  plain: z.boolean().default(false),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
 });
@@ -83,6 +84,10 @@ export function exposeCommand(runtime: Runtime): Command {
             "relays that carry the session at once, all with the same port",
             parseCount(1, limits.relaysPerSession),
             1,
+          )
+          .option(
+            "--plain",
+            "no TLS to the relay: faster, for services that encrypt themselves, as ssh and https do",
           )
           .option(
             "--raw",

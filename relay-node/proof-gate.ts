@@ -1,0 +1,53 @@
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import { checkProof } from "../protocol/proof.ts";
+import type { ProvenRequest } from "../protocol/proof.ts";
+import type { Ticket } from "../protocol/tickets.ts";
+
+interface ProofGateOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Proofs that are remembered at once; default `limits.proofsRemembered`. */
+  readonly remembered?: number;
+}
+
+/** Checks that who shows a ticket is the one it was made for. */
+export interface ProofGate {
+  /**
+   * Passes a ticket that is bound to no key, and one whose proof is good and comes for the first time. Throws
+   * `proof_invalid`, or `too_many` when no more proofs can be remembered now.
+   */
+  check(ticket: Ticket, proof: string | undefined, request: ProvenRequest): Promise<void>;
+}
+
+/**
+ * Makes the gate of one relay. It remembers every proof for as long as that could be shown again, and takes none from
+ * before its own start: what was shown then is not known any more.
+ */
+export function createProofGate({ now, remembered = limits.proofsRemembered }: ProofGateOptions): ProofGate {
+  const seen = new Map<string, number>();
+  const startedAt = Math.floor(now() / 1_000);
+
+  /** In the order in which they came, which is nearly that in which they end. */
+  function forgetOld(at: number): void {
+    for (const [id, until] of seen) {
+      if (until >= at) return;
+      seen.delete(id);
+    }
+  }
+
+  return {
+    async check({ cnf }, proof, request) {
+      if (!cnf) return;
+      if (proof === undefined)
+        throw new RdvError("proof_invalid", "The ticket is bound to a key: send a proof in the header DPoP");
+      const { id, issued, until } = await checkProof(proof, request, cnf.jkt, now());
+      if (issued < startedAt)
+        throw new RdvError("proof_invalid", "The proof is older than this relay's memory; make a new one");
+      forgetOld(Math.floor(now() / 1_000));
+      if (seen.has(id)) throw new RdvError("proof_invalid", "The proof was shown before; each is good once");
+      if (seen.size >= remembered) throw new RdvError("too_many", "Too many proofs at once; try again");
+      seen.set(id, until);
+    },
+  };
+}
