@@ -26,6 +26,8 @@ export interface InvitedDeps {
   readonly admission: {
     readonly relay: string;
     readonly port: number;
+    /** The relay's key; null: it is dialled in plain TCP. */
+    readonly tls: string | null;
     readonly ticket: string;
     /** Seconds since 1970: when the invitation ends. */
     readonly expires: number;
@@ -90,14 +92,14 @@ export async function serveInvited(deps: InvitedDeps): Promise<InvitedEnd> {
 }
 
 /** The pool's view of the one place there is; it dials host and shared port, the rest tells placements apart. */
-function placementOf({ relay, port, ticket, expires }: InvitedDeps["admission"]): PoolPlacement {
+function placementOf({ relay, port, tls, ticket, expires }: InvitedDeps["admission"]): PoolPlacement {
   return {
     relay: "invited",
     region: "invited",
     host: relay,
     sharedPort: port,
     clientPort: port,
-    tls: null,
+    tls,
     ticket,
     ticketExpires: expires,
     epoch: 1,

@@ -120,8 +120,8 @@ export function invitationRoutes(services: Services): Route[] {
           if (details.private && claim.fingerprint === undefined) throw needsRdv(url);
           const outcome = await object.claim({ claim, ip: address });
           const { placement, ticket, expires } = unwrap(outcome);
-          const { host: relay, sharedPort: port } = placement;
-          const answer = { relay, port, ticket, expires, pool: invitedPool };
+          const { host: relay, sharedPort: port, tls } = placement;
+          const answer = { relay, port, tls, ticket, expires, pool: invitedPool };
           return format === "json"
             ? Response.json(answer satisfies ClaimAnswer)
             : textAnswer(claimAnswer(answer, now()), "text/plain");

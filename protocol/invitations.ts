@@ -99,6 +99,8 @@ export const ClaimAnswer = z.object({
   /** The relay's public host and its shared port. */
   relay: Host,
   port: Port,
+  /** The key that the relay shows there in TLS, which rdv pins; null: it speaks plain TCP alone. */
+  tls: Fingerprint.nullable().default(null),
   ticket: SentTicket,
   /** Seconds since 1970. */
   expires: z.number().int(),

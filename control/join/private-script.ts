@@ -10,12 +10,17 @@ export function privateJoinScript(url: string): string {
 # rdv, a private invitation: what passes is encrypted from end to end, and this end needs rdv itself.
 main() {
   url='${url}'
+  export npm_config_offline=true # npx runs an rdv that is installed, and fetches nothing by its name.
   if command -v rdv >/dev/null 2>&1; then
-    (: </dev/tty) 2>/dev/null && exec </dev/tty
-    exec rdv join "$@" "$url" # It asks by itself.
+    set -- rdv join "$@" "$url"
+  elif npx --no-install rdv --version </dev/null >/dev/null 2>&1; then
+    set -- npx --no-install rdv join "$@" "$url"
+  else
+    printf 'rdv: %s\\n' 'this invitation is private, and needs rdv itself; install rdv, then:' "rdv join '$url'" >&2
+    exit 1
   fi
-  printf 'rdv: %s\\n' 'this invitation is private, and needs rdv itself; install rdv, then:' "rdv join '$url'" >&2
-  exit 1
+  (: </dev/tty) 2>/dev/null && exec </dev/tty
+  exec "$@" # It asks by itself.
 }
 main "$@"
 `;

@@ -20,15 +20,19 @@ test("without rdv the script says what to do, and fails", async () => {
   );
 });
 
-test("an installed rdv takes over, with the options of the script", async () => {
-  await using folder = await createTempDir();
-  const rdv = join(folder.path, "rdv");
-  await writeFile(rdv, '#!/bin/sh\necho "$@"\n');
-  await chmod(rdv, 0o755);
-  const options = { input: privateJoinScript(url), env: { PATH: folder.path } };
-  const { code, stdout } = await run("/bin/sh", ["-s", "--", "--yes"], options);
-  assert.deepEqual([code, stdout], [0, `join --yes ${url}\n`]);
-});
+for (const [program, words] of [
+  ["rdv", "join"],
+  ["npx", "--no-install rdv join"],
+] as const)
+  test(`an installed rdv takes over, found as ${program}, with the options of the script`, async () => {
+    await using folder = await createTempDir();
+    const file = join(folder.path, program);
+    await writeFile(file, '#!/bin/sh\necho "$npm_config_offline $*"\n');
+    await chmod(file, 0o755);
+    const options = { input: privateJoinScript(url), env: { PATH: folder.path } };
+    const { code, stdout } = await run("/bin/sh", ["-s", "--", "--yes"], options);
+    assert.deepEqual([code, stdout], [0, `true ${words} --yes ${url}\n`]);
+  });
 
 test("an address that a shell could misread never reaches one", () => {
   for (const bad of [
