@@ -102,9 +102,9 @@ function shakeHands(
 
   function read(ended: boolean): void {
     let answer = parseHalfAnswer(received, ended);
-    while (answer.type === "waiting") {
+    while (answer.type === "waiting" || answer.type === "interim") {
       received = received.slice(answer.headBytes);
-      accept();
+      if (answer.type === "waiting") accept();
       if (signal.aborted) return;
       answer = parseHalfAnswer(received, ended);
     }

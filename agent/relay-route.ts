@@ -49,8 +49,9 @@ export function createRelayRoute(options: RouteOptions = {}): RelayRoute {
     choice.worked(way, now());
     if (transport !== "auto" || way === told) return;
     told = way;
-    const inside = "something in between breaks connections to the relay; going inside a WebSocket";
-    log?.info(way === "tcp" ? "the relay is reached without a WebSocket again" : inside, { relay: where });
+    const fields = { relay: where };
+    if (way === "tcp") log?.info("the relay is reached without a WebSocket again", fields);
+    else log?.warn("something in between breaks connections to the relay; going inside a WebSocket", fields);
   }
 
   return {

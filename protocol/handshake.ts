@@ -36,8 +36,11 @@ export function formatHalfRequest(kind: HalfKind, host: string, ticket: string, 
   );
 }
 
-/** The relay's interim answer to `Expect: 100-continue`: accepted, waiting, port open. */
-export const waitingAnswer = "HTTP/1.1 100 Continue\r\n\r\n";
+/**
+ * The relay's interim answer to `Expect: 100-continue`: accepted, waiting, port open. The header tells it from a 100 that
+ * a proxy in between says of its own accord, which means nothing.
+ */
+export const waitingAnswer = "HTTP/1.1 100 Continue\r\nRdv-Waiting: yes\r\n\r\n";
 
 /** The relay's answer when the other half has come; raw bytes follow it. */
 export function formatPaired(head: PairedHead): string {
@@ -52,6 +55,8 @@ export type HalfAnswer =
   | { readonly type: "incomplete" }
   /** Accepted and waiting; `headBytes` bytes were this interim answer, the next answer follows them. */
   | { readonly type: "waiting"; readonly headBytes: number }
+  /** Something in between said 100: the next answer follows these `headBytes`. */
+  | { readonly type: "interim"; readonly headBytes: number }
   /** Paired: `headBytes` bytes were the head, what follows is the client's. */
   | { readonly type: "paired"; readonly head: PairedHead; readonly headBytes: number }
   /** Refused: the body, if complete, is a problem document. */
@@ -76,7 +81,7 @@ export function parseHalfAnswer(received: string, ended: boolean): HalfAnswer {
   const status = Number(/^HTTP\/1\.1 (\d{3})(?: |$)/.exec(statusLine)?.[1]);
   if (!status || end > limits.handshakeBytes) return { type: "malformed" };
   const headers = parseHeaders(lines);
-  if (status === 100) return { type: "waiting", headBytes: end + 4 };
+  if (status === 100) return { type: headers.has("rdv-waiting") ? "waiting" : "interim", headBytes: end + 4 };
   if (status === 101) return parsePaired(headers, end + 4);
   const body = received.slice(end + 4);
   const length = Number(headers.get("content-length") ?? 0);

@@ -107,8 +107,9 @@ function adviceOf(status: number, where: string, variable: string): string {
   switch (status) {
     case 0:
       return `it does not speak HTTP; check ${variable}`;
+    case 401: // Some proxies say so to a wrong password.
     case 407:
-      return `it wants a user name and a password (407); write ${variable}=http://USER:PASSWORD@HOST:PORT with the right ones`;
+      return `it wants a user name and a password (${status}); write ${variable}=http://USER:PASSWORD@HOST:PORT with the right ones`;
     case 403:
     case 405:
       return `its rules forbid it (${status}); ask for ${where} to be allowed, many proxies allow port 443 alone`;

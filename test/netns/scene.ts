@@ -21,6 +21,8 @@ export interface Scene extends AsyncDisposable {
   /** The routers that hide the agent, the outermost first. */
   readonly routers: readonly Router[];
   readonly sshd: Sshd;
+  /** `rdv up`, on the server. */
+  readonly up: Rdv;
   readonly control: string;
   readonly token: string;
   /** A directory for files and for the state of more commands. */
@@ -54,6 +56,7 @@ export async function openScene(
     agent,
     routers,
     sshd,
+    up,
     control,
     token,
     folder,
@@ -61,14 +64,34 @@ export async function openScene(
   };
 }
 
-/** Exposes the agent's sshd; gives the command and the address that clients dial. */
-export async function exposeSshd(
-  { agent, sshd, control, token, folder }: Scene,
+/** A running `rdv expose`, and the address that clients dial. */
+interface Exposed extends AsyncDisposable {
+  readonly rdv: Rdv;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A scene with more variables in the environment of what it exposes. */
+type ExposingScene = Scene & { readonly env?: NodeJS.ProcessEnv };
+
+/** Exposes the agent's sshd. */
+export async function exposeSshd(scene: ExposingScene, ...more: readonly string[]): Promise<Exposed> {
+  return await exposeTarget(scene, String(scene.sshd.port), ...more);
+}
+
+/** Exposes what the agent's machine reaches as `target`. */
+export async function exposeTarget(
+  { agent, control, token, folder, env }: ExposingScene,
+  target: string,
   ...more: readonly string[]
-): Promise<AsyncDisposable & { readonly rdv: Rdv; readonly host: string; readonly port: number }> {
+): Promise<Exposed> {
   await using held = new AsyncDisposableStack();
-  const args = ["expose", String(sshd.port), "--control", control, ...more];
-  const options = { prefix: agent.prefix, stateDir: join(folder, "agent"), env: { RDV_TOKEN: token } };
+  const args = ["expose", target, "--control", control, ...more];
+  const options = {
+    prefix: agent.prefix,
+    stateDir: join(folder, "agent"),
+    env: { RDV_TOKEN: token, ...env },
+  };
   const rdv = held.use(startRdv(args, options));
   const { address = "" } = await rdv.event("ready", { command: "expose" });
   const [host = "", port] = address.split(":");

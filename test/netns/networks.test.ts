@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { skipWithoutNamespaces, uplink } from "../fixtures/network.ts";
+import type { Router } from "../fixtures/network.ts";
+import { residentBytes } from "../fixtures/process-tree.ts";
+import { runOk } from "../fixtures/processes.ts";
+import { runRdv } from "../fixtures/rdv.ts";
+import { requireTool, skipWithout } from "../fixtures/tools.ts";
+import { copyBothWays } from "./copy-both-ways.ts";
+import { startForwardProxy, startReverseProxy } from "./in-between.ts";
+import { askPeer, readAnswer, startPeerService, startStoppedReader, wholeAnswer } from "./peers.ts";
+import { exposeSshd, exposeTarget, openScene } from "./scene.ts";
+import type { Scene } from "./scene.ts";
+
+const skip = skipWithoutNamespaces() || skipWithout("sshd", "ssh", "scp", "ssh-keygen", "tinyproxy", "nginx");
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+
+/** An office whose machines reach nothing but the proxy in it. */
+async function openOffice(): Promise<{
+  scene: Scene;
+  office: Router;
+  proxyMachine: Awaited<ReturnType<Router["host"]>>;
+}> {
+  const scene = await openScene();
+  const [office] = scene.routers;
+  assert.ok(office);
+  const proxyMachine = await office.host();
+  await office.iptables(
+    `-I FORWARD -s ${scene.agent.address} -m comment --comment outbound -j REJECT`,
+    `-I FORWARD -s ${scene.agent.address} -d ${proxyMachine.address} -j ACCEPT`,
+  );
+  return { scene, office, proxyMachine };
+}
+
+test("an office lets nothing out but its proxy: expose, ssh and scp work through it", { skip }, async () => {
+  const { scene, office, proxyMachine } = await openOffice();
+  await using opened = scene;
+  const { client, sshd, server, agent, control, token, folder } = opened;
+  await using proxy = await startForwardProxy(proxyMachine, "anna secret");
+  const named = `http://anna:secret@${proxy.address}:${proxy.port}`;
+  const variables = { http_proxy: named, HTTPS_PROXY: named };
+  await using exposed = await exposeSshd({ ...scene, env: variables });
+
+  const ssh = [...sshd.options(exposed.port), sshd.login(exposed.host), "echo hello"];
+  assert.equal(await runOk(requireTool("ssh"), ssh, client), "hello\n");
+  await copyBothWays(scene, exposed, 20_000_000);
+  assert.ok(proxy.tunnels().includes(`${server.address}:8787`), "the control plane by the proxy");
+  assert.ok(proxy.tunnels().includes(`${server.address}:8788`), "the relay by the proxy");
+  assert.equal(await office.packets("outbound"), 0, "nothing tried another way");
+  assert.ok(!exposed.rdv.process.output().stderr.includes("secret"), "no password in the log");
+
+  const tried = async (env: NodeJS.ProcessEnv): Promise<string> => {
+    const options = {
+      prefix: agent.prefix,
+      stateDir: join(folder, "other"),
+      env: { RDV_TOKEN: token, ...env },
+    };
+    const { code, stderr } = await runRdv(["sessions", "ls", "--control", control], options);
+    assert.equal(code, 1, stderr);
+    return stderr;
+  };
+  const wrong = `http://anna:wrong@${proxy.address}:${proxy.port}`;
+  assert.match(
+    await tried({ HTTP_PROXY: wrong }),
+    /wants a user name and a password \(401\); write HTTP_PROXY=/,
+  );
+  assert.match(
+    await tried({ HTTP_PROXY: `http://${proxy.address}:1` }),
+    /The proxy .*:1 of HTTP_PROXY: Cannot reach/,
+  );
+  assert.match(
+    await tried({ HTTP_PROXY: named, NO_PROXY: `${server.address}:8787` }),
+    /Cannot reach the control plane/,
+  );
+});
+
+test(
+  "a web server in front of the relay lets WebSockets through alone: the agent comes inside one",
+  { skip },
+  async () => {
+    await using scene = await openScene();
+    const { client, sshd, server, agent } = scene;
+    // Agents know the relay by its key, so what ends their TLS in its place needs that key.
+    const pem = join(scene.folder, "up", "relay-identity.pem");
+    await using nginx = await startReverseProxy(server, {
+      upstream: `${server.address}:8788`,
+      port: 8_080,
+      pem,
+    });
+    await server.iptables(
+      `-t nat -A PREROUTING -i ${uplink} -p tcp --dport 8788 -j REDIRECT --to-ports 8080`,
+    );
+    await using exposed = await exposeSshd(scene);
+    assert.match(exposed.rdv.process.output().stderr, /going inside a WebSocket/);
+    assert.equal(nginx.output().stdout, "");
+
+    const ssh = [...sshd.options(exposed.port), sshd.login(exposed.host), "echo hello"];
+    assert.equal(await runOk(requireTool("ssh"), ssh, client), "hello\n");
+    await copyBothWays(scene, exposed, 20_000_000);
+
+    await using service = await startPeerService(agent, 7_000);
+    await using peers = await exposeTarget(scene, `${agent.address}:7000`);
+    const address = `${peers.host}:${peers.port}`;
+    assert.deepEqual(await askPeer(client, address, `late ${8 * MiB}`), wholeAnswer(8 * MiB));
+    assert.equal((await askPeer(client, address, "reset")).how, "ECONNRESET");
+
+    const processes = [scene.up.pid, peers.rdv.pid];
+    const before = processes.map(residentBytes);
+    await using reader = startStoppedReader(client, address, GiB);
+    await service.says("stuck at", 60_000);
+    const stuckAt = Number(/stuck at (\d+)/.exec(service.output().stdout)?.[1]);
+    assert.ok(stuckAt < GiB / 4, `the service was held back, after ${stuckAt} bytes`);
+    const growth = processes.map((pid, index) => (residentBytes(pid) - (before[index] ?? 0)) / MiB);
+    assert.ok(
+      Math.max(...growth) < 32,
+      `relay and agent grew by ${growth.map((mib) => mib.toFixed(1)).join(" and ")} MiB`,
+    );
+    reader.stdin.end("read\n");
+    assert.equal((await reader.exited).code, 0);
+    assert.deepEqual(readAnswer(reader.output().stdout), wholeAnswer(GiB));
+  },
+);
