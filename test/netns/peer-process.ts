@@ -18,7 +18,7 @@ function serve(): void {
     socket.on("error", () => {});
     socket.once("data", (line) => void answer(socket, line.toString().trim()));
   });
-  server.listen(Number(port), host, () => console.log("serving"));
+  server.listen(Number(port), host, () => process.stdout.write("serving\n"));
 }
 
 async function answer(socket: Socket, line: string): Promise<void> {
@@ -41,7 +41,7 @@ async function send(socket: Socket, bytes: number): Promise<void> {
 async function untilStuck(socket: Socket): Promise<void> {
   const moved = (): number => socket.bytesWritten - socket.writableLength;
   for (let last = -1; last !== moved(); await delay(2_000)) last = moved();
-  console.log(`stuck at ${moved()}`);
+  process.stdout.write(`stuck at ${moved()}\n`);
 }
 
 async function ask(): Promise<void> {
@@ -64,6 +64,6 @@ async function ask(): Promise<void> {
     socket.once("end", () => resolve("end"));
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
-  console.log(JSON.stringify({ how, bytes, sha256: hash.digest("hex") }));
+  process.stdout.write(`${JSON.stringify({ how, bytes, sha256: hash.digest("hex") })}\n`);
   process.exit();
 }
