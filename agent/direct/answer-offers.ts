@@ -56,6 +56,7 @@ export function createDirectAnswers(deps: AnswersDeps): DirectAnswers {
       onMet: (socket) => idle.add(socket, key, offer),
       signal: stop.signal,
     });
+    if (stop.signal.aborted) return;
     deps.log.debug("an attempt to meet a client directly is over", { offer, outcome, nat: meeting.mapping });
     deps.onOutcome(offer, outcome);
   }

@@ -13,6 +13,7 @@ import type {
   DirectOutcome,
 } from "../../protocol/connect.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { abortable } from "../abortable.ts";
 import { proofOfClient } from "./prove.ts";
 
 export interface AttemptDeps {
@@ -25,6 +26,8 @@ export interface AttemptDeps {
   /** See `proofOfClient`. */
   readonly plain: boolean;
   readonly random: () => number;
+  /** Default `limits.directDialMs`. */
+  readonly dialMs?: number;
   /** Addresses of this very machine count too, for tests. */
   readonly loopback?: boolean;
 }
@@ -38,8 +41,8 @@ export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Pro
   await using meeting = await openMeeting({ places: deps.places(), signal, random, loopback });
   if (meeting.candidates.length === 0) return { type: "missed", why: "no_address" };
   const offer = randomBytes(16).toString("base64url");
-  const answer = await ask(deps, { offer, key: identity.fingerprint, candidates: [...meeting.candidates] });
-  signal.throwIfAborted();
+  const candidates = [...meeting.candidates];
+  const answer = await abortable(ask(deps, { offer, key: identity.fingerprint, candidates }), signal);
   if (typeof answer === "string") return { type: "missed", why: answer };
   let met: Socket | undefined;
   const outcome = await meeting.meet({
@@ -48,6 +51,7 @@ export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Pro
     prove: proofOfClient({ identity, expect: agentKey, offer, plain }),
     onMet: (socket) => void (met = socket),
     signal,
+    ...(deps.dialMs === undefined ? {} : { timeoutMs: deps.dialMs }),
   });
   if (!signal.aborted)
     return met ? { type: "met", socket: met } : { type: "missed", why: missOf(outcome, meeting, answer) };
