@@ -72,6 +72,8 @@ export const limits = {
   proofSeconds: 60,
   /** Proofs that a relay remembers at once, each of a ticket that was found good. */
   proofsRemembered: 100_000,
+  /** Wrong tickets and proofs of one source (IPv6: /64) at a relay: a check costs about 350 µs. */
+  wrongTicketRate: { perSecond: 10, burst: 200 },
   /** A connection waits this long for a direct path before it takes the relay. */
   directWaitMs: 300,
   /** An agent has this long to find its own addresses and to answer an offer. */

@@ -7,6 +7,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { version } from "../protocol/version.ts";
+import { sourceOf } from "./addresses.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { createControlLink } from "./control-link.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
@@ -22,6 +23,7 @@ import { createSessions } from "./sessions.ts";
 import { openSharedPort } from "./shared-port.ts";
 import type { HalfRequest } from "./shared-port.ts";
 import { createTicketGate } from "./ticket-gate.ts";
+import { createTicketTries } from "./ticket-tries.ts";
 
 export interface RelayNodeOptions {
   /** From `loadRelayId`. */
@@ -81,8 +83,10 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   const limit = descriptorLimit();
   const budget = createConnectionBudget(options.maxConnections ?? connectionBudget(limit, openDescriptors()));
   const linger = stack.use(createLinger({ lingerMs: options.lingerMs ?? limits.lingerMs }));
-  const gate = createTicketGate({ relay: id, hasEnded: (session) => memory.hasEnded(session), now });
-  const proofs = createProofGate({ now });
+  const tries = createTicketTries(now);
+  const hasEnded = (session: string): boolean => memory.hasEnded(session);
+  const gate = createTicketGate({ relay: id, hasEnded, now, tries });
+  const proofs = createProofGate({ now, tries });
   let draining = false;
 
   const sessions = createSessions({
@@ -134,8 +138,9 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   );
 
   async function onHalf({ kind, token, host, proof, ...arrival }: HalfRequest): Promise<void> {
-    const ticket = await gate.check(token);
-    await proofs.check(ticket, proof, { kind, host, ticket: token });
+    const source = sourceOf(arrival.socket.remoteAddress ?? "");
+    const ticket = await gate.check(token, source);
+    await proofs.check(ticket, source, proof, { kind, host, ticket: token });
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
   }

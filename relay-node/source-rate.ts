@@ -8,20 +8,20 @@ interface SourceRateOptions {
   readonly remembered?: number;
 }
 
-/** Decides whether a source may open one more connection now. */
-export type SourceRate = (key: string) => boolean;
+/** Decides whether a source may open one more connection now, and counts it; a `cost` of 0 only asks. */
+export type SourceRate = (key: string, cost?: 0 | 1) => boolean;
 
 /** A token bucket a key: `burst` at once, `perSecond` refilled; of more keys than `remembered` the oldest is forgotten. */
 export function createSourceRate(options: SourceRateOptions): SourceRate {
   const { now, perSecond = limits.sourceConnectsPerSecond, burst = limits.sourceBurst } = options;
   const { remembered = limits.sourcesRemembered } = options;
   const buckets = new Map<string, { tokens: number; at: number }>();
-  return (key) => {
+  return (key, cost = 1) => {
     const at = now();
     const last = buckets.get(key) ?? { tokens: burst, at };
     const tokens = Math.min(burst, last.tokens + ((at - last.at) / 1_000) * perSecond);
     buckets.delete(key);
-    buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at });
+    buckets.set(key, { tokens: tokens >= 1 ? tokens - cost : tokens, at });
     const oldest = buckets.size > remembered ? buckets.keys().next() : undefined;
     if (oldest && !oldest.done) buckets.delete(oldest.value);
     return tokens >= 1;

@@ -7,6 +7,7 @@ import { createProofKey } from "../../protocol/proof.ts";
 import type { ProofKey } from "../../protocol/proof.ts";
 import type { Ticket } from "../../protocol/tickets.ts";
 import { createProofGate } from "../../relay-node/proof-gate.ts";
+import { createTicketTries } from "../../relay-node/ticket-tries.ts";
 import { dialHalf, startBench, until } from "./harness.ts";
 import type { Bench, Half } from "./harness.ts";
 
@@ -83,13 +84,14 @@ test("a proof that a relay took before its restart is not taken again", async ()
 
 test("what a gate remembers is bounded, and forgotten when it is too old to be shown again", async () => {
   const clock = { now: Date.now() };
-  const gate = createProofGate({ now: () => clock.now, remembered: 2 });
+  const now = (): number => clock.now;
+  const gate = createProofGate({ now, tries: createTicketTries(now), remembered: 2 });
   await using bench = await startBench();
   const key = await createProofKey({ now: () => clock.now });
   const token = await bound(bench, key);
   const request = { kind: "agent", host, ticket: token } as const;
   const ticket = { cnf: { jkt: key.thumbprint } } as Ticket; // the gate looks at nothing else
-  const enter = async (): Promise<void> => gate.check(ticket, await key.prove(request), request);
+  const enter = async (): Promise<void> => gate.check(ticket, "192.0.2.1", await key.prove(request), request);
   await enter();
   await enter();
   await assert.rejects(enter(), (error: unknown) => error instanceof RdvError && error.code === "too_many");
