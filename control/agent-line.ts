@@ -6,7 +6,7 @@ import type { SessionSignal } from "../protocol/signals.ts";
 import type { ObjectContext, ObjectSocket } from "./platform.ts";
 import type { Services } from "./services.ts";
 import type { SessionStore } from "./session-store.ts";
-import { attachedRecord, ticketFor } from "./sessions.ts";
+import { attachedRecord, renewEveryMs, ticketFor } from "./sessions.ts";
 import type { SessionRecord } from "./sessions.ts";
 
 /** The control connection of a session's ruling agent. */
@@ -19,6 +19,8 @@ export interface AgentLine {
   heardAt(record: SessionRecord): number | null;
   /** Signs new tickets and sends them to the ruling agent, if it is there. */
   sendPlaced(): Promise<void>;
+  /** The ruling agent asks for new tickets: it gets them at once, or soon when the last ones are very young. */
+  renew(): Promise<void>;
   /** Asks the ruling agent to dial a relay, within a random part of `withinMs`. */
   sendDial(record: SessionRecord, relay: string, withinMs: number): void;
   /** Asks the ruling agent whether it still reaches a relay. */
@@ -66,13 +68,13 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
   async function sendPlaced(): Promise<void> {
     const record = store.readRunning();
     const socket = record && ruling(record);
-    if (!socket) return;
+    if (!socket) return void (record && store.save({ ...record, renewAt: null }));
     const tickets = record.placements.map((placement) => ({
       placement,
       ticket: ticketFor(record, placement, now()),
     }));
     const ticketsUntil = Math.max(record.ticketsUntil, ...tickets.map(({ ticket }) => ticket.expires));
-    store.save({ ...record, ticketsAt: now(), ticketsUntil });
+    store.save({ ...record, ticketsAt: now(), renewAt: null, ticketsUntil });
     const placements = await Promise.all(
       tickets.map(async ({ placement, ticket }) => ({
         ...placement,
@@ -113,6 +115,13 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
       return socket ? lastHeard(socket) : null;
     },
     sendPlaced,
+    renew: async () => {
+      const record = store.readRunning();
+      if (!record) return;
+      const renewAt = record.ticketsAt + renewEveryMs;
+      if (renewAt <= now()) return await sendPlaced();
+      if (record.renewAt === null) store.save({ ...record, renewAt });
+    },
     sendDial: (record, relay, withinMs) => void tellPlaced(record, { type: "dial", relay, withinMs }),
     sendCheck: (record, relay) => void tellPlaced(record, { type: "check", relay }),
     sendDirect: (record, offer) => tellPlaced(record, { type: "direct", offer: offer.offer, from: offer }),

@@ -199,7 +199,8 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     const isLive = line.heardAt(record) !== null;
     line.closeDead();
     store.save(record.goneAt === null && !isLive ? detachedRecord(record, now()) : record);
-    if (record.ticketsAt + limits.ticketRenewMs <= now()) await line.sendPlaced();
+    const renewAt = record.renewAt ?? record.ticketsAt + limits.ticketRenewMs;
+    if (renewAt <= now()) await line.sendPlaced();
     await report();
     await inTurn(() => moves.tidy());
   }
@@ -261,7 +262,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         case "ping":
           return socket.send(pongText);
         case "renew":
-          return await line.sendPlaced();
+          return await line.renew();
         case "refused":
         case "lost":
         case "up":

@@ -53,6 +53,8 @@ export const SessionRecord = z.object({
   agentKey: Fingerprint.nullable().default(null),
   agentProof: Thumbprint.nullable().default(null),
   ticketsAt: z.number(),
+  /** When the agent, which asked for tickets soon after it got some, is to get new ones; null when it waits for none. */
+  renewAt: z.number().nullable().default(null),
   /** Latest expiry of any ticket ever signed, in seconds since 1970; 0 when there was none. */
   ticketsUntil: z.number(),
   /** Made by an invitation: its object's name, and since when the invited machine is here (see invited-session.ts). */
@@ -78,6 +80,8 @@ export type SessionRecord = z.infer<typeof SessionRecord>;
 
 /** A live session is looked at this often: is the agent's heartbeat still there, are its tickets fresh. */
 const presenceMs = limits.stickyMs / 2;
+/** An agent that asks for tickets again and again gets them this often, one answer for all that it asked meanwhile. */
+export const renewEveryMs = 1_000;
 /** A call to another object that failed is tried again after this time. */
 export const retryMs = 30_000;
 
@@ -103,6 +107,7 @@ export function newRecord(
     agentKey: null,
     agentProof: null,
     ticketsAt: 0,
+    renewAt: null,
     ticketsUntil: 0,
     invitation: key === undefined ? null : { key, presentSince: null },
     attachedWith: null,
@@ -189,6 +194,7 @@ export function nextLook(record: SessionRecord, now: number): number {
   const times = [
     record.goneAt === null || record.invitation ? now + presenceMs : record.goneAt + limits.stickyMs,
     record.expiresAt ?? Number.POSITIVE_INFINITY,
+    record.renewAt ?? Number.POSITIVE_INFINITY,
     record.reported < record.revision ? now + retryMs : Number.POSITIVE_INFINITY,
     record.leaving.some(({ due }) => due) ? now + retryMs : Number.POSITIVE_INFINITY,
   ];

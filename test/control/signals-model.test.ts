@@ -16,12 +16,14 @@ interface TestRelay {
   readonly id: string;
   link: SimulatedSocket | undefined;
   up: boolean;
-  /** By session, the port on which it listens. */
-  readonly open: Map<string, number>;
+  /** By session, the port on which it listens; null for a session without. */
+  readonly open: Map<string, number | null>;
 }
 
 interface TestAgent {
   readonly session: string;
+  readonly name: string;
+  readonly relays: number;
   socket: SimulatedSocket | undefined;
 }
 
@@ -39,16 +41,9 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
       });
       assert.ok(reserved.ok);
       const { id, name } = reserved.value;
-      const request = { target: "x", name, relays: index % 3 === 0 ? 2 : 1 };
-      const opened = await control.env.SESSIONS.getByName(`${owner}/${id}`).open({
-        id,
-        owner,
-        name,
-        key: "root",
-        request,
-      });
-      assert.ok(opened.ok);
-      agents.push({ session: id, socket: undefined });
+      const agent: TestAgent = { session: id, name, relays: index % 3 === 0 ? 2 : 1, socket: undefined };
+      assert.ok(await open(control, agent, index % 4 === 0));
+      agents.push(agent);
     }
     /** Signals on their way. */
     const late: (() => Promise<void>)[] = [];
@@ -71,10 +66,11 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
         const type = random() < 0.5 ? "lost" : "up";
         await send(agent.socket, { type, relay: relay.id });
       } else if (dice < 0.42) {
-        const clientPort = 20_000 + Math.floor(random() * 6);
+        const clientPort = random() < 0.2 ? null : 20_000 + Math.floor(random() * 6);
         const code = random() < 0.5 ? "full" : "port_unavailable";
         await send(agent.socket, { type: "refused", relay: relay.id, clientPort, code });
       } else if (dice < 0.46) await send(agent.socket, { type: "renew" });
+      else if (dice < 0.48) await open(control, agent, random() < 0.5);
       else if (dice < 0.52) await relay.link?.drop();
       else if (dice < 0.55) relay.up = false;
       else if (dice < 0.65) {
@@ -115,12 +111,26 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
     await agree(control, relays, agents);
   });
 
+/** Asks for a session, maybe again and as the other kind. */
+async function open(control: Simulation, agent: TestAgent, isPrivate: boolean): Promise<boolean> {
+  const { session: id, name, relays } = agent;
+  const request = { target: "x", name, relays, private: isPrivate };
+  const opened = await control.env.SESSIONS.getByName(`${owner}/${id}`).open({
+    id,
+    owner,
+    name,
+    key: "root",
+    request,
+  });
+  return opened.ok;
+}
+
 async function agree(
   control: Simulation,
   relays: readonly TestRelay[],
   agents: readonly TestAgent[],
 ): Promise<void> {
-  const wanted = new Map(relays.map(({ id }) => [id, new Map<string, number>()]));
+  const wanted = new Map(relays.map(({ id }) => [id, new Map<string, number | null>()]));
   for (const agent of agents) {
     const session = await control.env.SESSIONS.getByName(`${owner}/${agent.session}`).view(null);
     assert.ok(session && session.state !== "ended", "no session is lost");
@@ -134,12 +144,12 @@ async function agree(
       1,
       "one port everywhere",
     );
-    for (const { relay, clientPort } of session.placements)
-      if (clientPort !== null) wanted.get(relay)?.set(session.id, clientPort);
+    for (const { relay, clientPort } of session.placements) wanted.get(relay)?.set(session.id, clientPort);
   }
   for (const relay of relays) {
-    const ports = wanted.get(relay.id) ?? new Map<string, number>();
-    assert.equal(new Set(ports.values()).size, ports.size, `two owners of a port at ${relay.id}`);
+    const ports = wanted.get(relay.id) ?? new Map<string, number | null>();
+    const leased = [...ports.values()].filter((port) => port !== null);
+    assert.equal(new Set(leased).size, leased.length, `two owners of a port at ${relay.id}`);
     const view = await control.env.RELAYS.getByName(relay.id).view(null);
     assert.equal(view?.leases, ports.size, `leases of ${relay.id}: none lost, none left over`);
     assert.deepEqual(inOrder(relay.open), inOrder(ports), `ports open at ${relay.id}`);
@@ -195,7 +205,7 @@ function dialAll(agents: readonly TestAgent[], relays: readonly TestRelay[]): vo
   for (const agent of agents)
     for (const { relay: id, clientPort } of placements(agent)) {
       const relay = relays.find((one) => one.id === id);
-      if (relay?.up && agent.socket?.isOpen && clientPort !== null) relay.open.set(agent.session, clientPort);
+      if (relay?.up && agent.socket?.isOpen) relay.open.set(agent.session, clientPort);
     }
 }
 
@@ -211,6 +221,6 @@ function obey(relays: readonly TestRelay[]): void {
   }
 }
 
-function inOrder(ports: ReadonlyMap<string, number>): Map<string, number> {
+function inOrder<T>(ports: ReadonlyMap<string, T>): Map<string, T> {
   return new Map([...ports].toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }

@@ -49,6 +49,20 @@ export function describeAgents(rig: Rig): void {
       assert.ok(live.seenAt);
     });
 
+    test("an agent that asks for tickets again and again gets about one answer a second", async () => {
+      await using relay = await rig.newRelay();
+      const session = await relay.create();
+      await using agent = await rig.agentOf(session);
+      await agent.next();
+      for (let times = 0; times < 500; times += 1) agent.send('{"type":"renew"}');
+      agent.send('{"type":"ping"}');
+      let answers = 0;
+      while ((await agent.next()).type !== "pong") answers += 1;
+      assert.ok(answers < 20, `${answers} answers to 500 requests`);
+      agent.send('{"type":"renew"}');
+      assert.equal((await agent.next()).type, "placed", "who asks is answered");
+    });
+
     test("a newer agent replaces the older one, which is told and closed", async () => {
       await using relay = await rig.newRelay();
       const { create } = relay;
