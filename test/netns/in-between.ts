@@ -14,14 +14,26 @@ export interface ForwardProxy extends AsyncDisposable {
   tunnels(): readonly string[];
 }
 
-/** Runs tinyproxy, which opens tunnels on CONNECT; with `login` (`user password`) for those alone who know it. */
-export async function startForwardProxy(machine: Machine, login?: string): Promise<ForwardProxy> {
+interface ForwardProxyOptions {
+  /** `user password` that it asks for. */
+  readonly login?: string;
+  /** It opens tunnels to this port alone. */
+  readonly onlyPort?: number;
+}
+
+/** Runs tinyproxy, which opens tunnels on CONNECT. */
+export async function startForwardProxy(
+  machine: Machine,
+  { login, onlyPort }: ForwardProxyOptions,
+): Promise<ForwardProxy> {
   await using held = new AsyncDisposableStack();
   const folder = held.use(await createTempDir()).path;
   const port = 3_128;
   const config = join(folder, "tinyproxy.conf");
   const lines = [`Port ${port}`, `Listen ${machine.address}`, "Timeout 600", "LogLevel Info"];
-  await writeFile(config, [...lines, ...(login === undefined ? [] : [`BasicAuth ${login}`]), ""].join("\n"));
+  if (login !== undefined) lines.push(`BasicAuth ${login}`);
+  if (onlyPort !== undefined) lines.push(`ConnectPort ${onlyPort}`);
+  await writeFile(config, `${lines.join("\n")}\n`);
   const running = held.use(startProcess(requireTool("tinyproxy"), ["-d", "-c", config], machine));
   await running.says("Accepting connections");
   const stack = held.move();

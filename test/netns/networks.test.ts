@@ -10,10 +10,12 @@ import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { copyBothWays } from "./copy-both-ways.ts";
 import { startForwardProxy, startReverseProxy } from "./in-between.ts";
 import { askPeer, readAnswer, startPeerService, startStoppedReader, wholeAnswer } from "./peers.ts";
+import { openPort443Scene } from "./port-443-scene.ts";
 import { exposeSshd, exposeTarget, openScene } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-const skip = skipWithoutNamespaces() || skipWithout("sshd", "ssh", "scp", "ssh-keygen", "tinyproxy", "nginx");
+const skip =
+  skipWithoutNamespaces() || skipWithout("sshd", "ssh", "scp", "ssh-keygen", "tinyproxy", "nginx", "openssl");
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
@@ -39,7 +41,7 @@ test("an office lets nothing out but its proxy: expose, ssh and scp work through
   const { scene, office, proxyMachine } = await openOffice();
   await using opened = scene;
   const { client, sshd, server, agent, control, token, folder } = opened;
-  await using proxy = await startForwardProxy(proxyMachine, "anna secret");
+  await using proxy = await startForwardProxy(proxyMachine, { login: "anna secret" });
   const named = `http://anna:secret@${proxy.address}:${proxy.port}`;
   const variables = { http_proxy: named, HTTPS_PROXY: named };
   await using exposed = await exposeSshd({ ...scene, env: variables });
@@ -121,5 +123,37 @@ test(
     reader.stdin.end("read\n");
     assert.equal((await reader.exited).code, 0);
     assert.deepEqual(readAnswer(reader.output().stdout), wholeAnswer(GiB));
+  },
+);
+
+test(
+  "a firewall lets out TCP to port 443 alone, then a proxy that tunnels to port 443 alone",
+  { skip },
+  async () => {
+    await using scene = await openPort443Scene();
+    const { agent, office, client, sshd, controlMachine, relayMachine } = scene;
+    await office.iptables(
+      `-I FORWARD -s ${agent.address} -m comment --comment outbound -j REJECT`,
+      `-I FORWARD -s ${agent.address} -p tcp --dport 443 -m comment --comment https -j ACCEPT`,
+    );
+    const greet = async ({ host, port }: { host: string; port: number }): Promise<string> =>
+      await runOk(requireTool("ssh"), [...sshd.options(port), sshd.login(host), "echo hello"], client);
+    {
+      await using exposed = await exposeSshd(scene);
+      assert.equal(await greet(exposed), "hello\n");
+      assert.equal(await office.packets("outbound"), 0, "nothing tried another port");
+    }
+    const proxyMachine = await office.host();
+    await using proxy = await startForwardProxy(proxyMachine, { onlyPort: 443 });
+    await office.iptables(
+      `-D FORWARD -s ${agent.address} -p tcp --dport 443 -m comment --comment https -j ACCEPT`,
+      `-I FORWARD -s ${agent.address} -d ${proxyMachine.address} -j ACCEPT`,
+    );
+    const env = { ...scene.env, HTTPS_PROXY: `${proxy.address}:${proxy.port}` };
+    await using exposed = await exposeSshd({ ...scene, env });
+    assert.equal(await greet(exposed), "hello\n");
+    const tunnels = new Set(proxy.tunnels());
+    assert.deepEqual(tunnels, new Set([controlMachine, relayMachine].map(({ address }) => `${address}:443`)));
+    assert.equal(await office.packets("outbound"), 0, "nothing tried another way");
   },
 );

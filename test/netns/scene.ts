@@ -71,11 +71,16 @@ interface Exposed extends AsyncDisposable {
   readonly port: number;
 }
 
-/** A scene with more variables in the environment of what it exposes. */
-type ExposingScene = Scene & { readonly env?: NodeJS.ProcessEnv };
+/** What an exposure needs of a scene; `env` are more variables of its environment. */
+type ExposingScene = Pick<Scene, "agent" | "control" | "token" | "folder"> & {
+  readonly env?: NodeJS.ProcessEnv;
+};
 
 /** Exposes the agent's sshd. */
-export async function exposeSshd(scene: ExposingScene, ...more: readonly string[]): Promise<Exposed> {
+export async function exposeSshd(
+  scene: ExposingScene & Pick<Scene, "sshd">,
+  ...more: readonly string[]
+): Promise<Exposed> {
   return await exposeTarget(scene, String(scene.sshd.port), ...more);
 }
 
