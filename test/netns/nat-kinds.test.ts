@@ -71,7 +71,7 @@ test("machines behind routers reach the internet in IPv6, and nobody dials them"
   async function reaches(from: Machine, to: Machine): Promise<boolean> {
     await using service = startProcess(process.execPath, [program, "listen", String(servicePort)], to);
     await service.says("listening");
-    const args = ["-z", "-w", "1", to.address6, String(servicePort)];
+    const args = ["-z", "-w", "3", to.address6, String(servicePort)];
     return (await run(requireTool("nc"), args, from)).code === 0;
   }
 });

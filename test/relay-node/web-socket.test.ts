@@ -11,7 +11,7 @@ import type { Bench, Half } from "./harness.ts";
 async function insideWebSocket(bench: Bench): Promise<Half> {
   const port = bench.relay.sharedPort;
   const options = { where: `127.0.0.1:${port}`, path: webSocketPath, signal: new AbortController().signal };
-  return readHalf(await openWebSocketStream(await dial(port), { ...options, timeoutMs: 5_000 }));
+  return readHalf(await openWebSocketStream(await dial(port), { ...options, timeoutMs: 30_000 }));
 }
 
 async function webSocketHalf(bench: Bench, ticket?: string, kind: HalfKind = "agent"): Promise<Half> {
@@ -85,7 +85,7 @@ test("a refusal comes whole through a WebSocket", async () => {
 });
 
 test("a WebSocket in which nobody says anything is closed in time, and holds nothing", async () => {
-  await using bench = await startBench({ handshakeMs: 200 });
+  await using bench = await startBench({ handshakeMs: 1_000 });
   const before = bench.relay.metrics().descriptors;
   const silent = await insideWebSocket(bench);
   await assert.rejects(

@@ -139,7 +139,7 @@ export function describeDirectOffers(rig: Rig): void {
       const session = await relay.create();
       await using agent = await rig.agentOf(session);
       await agent.next();
-      const many = Array.from({ length: limits.offerRate.burst * 2 }, newOffer);
+      const many = Array.from({ length: limits.offerRate.burst * 3 }, newOffer);
       const answers = await Promise.all(
         many.map(async (offer) => await rig.api().offerDirect(session.id, offer)),
       );

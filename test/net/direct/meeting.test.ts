@@ -72,7 +72,7 @@ test("a stranger who finds the listener is turned away", async () => {
     targets: [],
     chooses: false,
     signal: never,
-    timeoutMs: 300,
+    timeoutMs: 1_500,
     prove: async (socket, signal) => {
       if ((await readExactly(socket, 6, signal)).toString() === "friend") return socket;
       throw new Error("a stranger");
