@@ -50,7 +50,8 @@ async function doctor(rawOptions: unknown, runtime: Runtime): Promise<void> {
       output.event({ event: "check", ...finding }, format(finding));
     },
   });
-  await examine({ given, env: runtime.env, stateDir, target: parsed, examiner });
+  const { env, proxies } = runtime;
+  await examine({ given, env, stateDir, target: parsed, proxies, examiner });
   output.event({ event: "done", command: "doctor", ...counts }, summary(counts));
   if (counts.fail > 0) runtime.exitWith(1);
 }

@@ -1,6 +1,9 @@
 import { connect } from "node:tls";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import { isIP } from "node:net";
+import { dialOut } from "../../net/dial-out.ts";
+import type { Proxies } from "../../net/proxy/proxies.ts";
+import { targetOf } from "../../net/proxy/url-target.ts";
 import { bounded } from "./bounded.ts";
 import { fail, ok, skip, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -10,9 +13,9 @@ const day = 86_400_000;
 const soonDays = 14;
 
 /** Whether the control plane's certificate is good, and for how long. */
-export async function checkCertificate(url: URL, signal: AbortSignal): Promise<Finding> {
+export async function checkCertificate(url: URL, proxies: Proxies, signal: AbortSignal): Promise<Finding> {
   try {
-    return await bounded(signal, async (ends) => await look(url, ends));
+    return await bounded(signal, async (ends) => await look(url, proxies, ends));
   } catch (error) {
     signal.throwIfAborted();
     return skip(
@@ -22,18 +25,19 @@ export async function checkCertificate(url: URL, signal: AbortSignal): Promise<F
   }
 }
 
-async function look(url: URL, signal: AbortSignal): Promise<Finding> {
-  const host = url.hostname.replaceAll(/^\[|\]$/g, "");
+async function look(url: URL, proxies: Proxies, signal: AbortSignal): Promise<Finding> {
+  const { host, ...target } = targetOf(url);
+  const carrier = await dialOut({ ...target, host, proxies, signal });
   const { promise, resolve, reject } = Promise.withResolvers<Finding>();
   const socket = connect({
-    host,
-    port: Number(url.port || 443),
-    ...(isIP(host) === 0 ? { servername: host } : {}),
+    socket: carrier,
+    ...(isIP(host) === 0 ? { servername: host } : { host }),
     // Only to be able to say what is wrong with it: nothing is sent on this connection.
     rejectUnauthorized: false,
   });
   signal.addEventListener("abort", () => socket.destroy(), { once: true });
   socket.once("secureConnect", () => resolve(judge(url, socket, Date.now())));
+  socket.once("close", () => reject(new Error("it closed the connection")));
   socket.on("error", reject);
   try {
     return await promise;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { createApiCall } from "../../protocol/api-call.ts";
+import type { Proxy } from "../../net/proxy/proxies.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { bounded } from "./bounded.ts";
@@ -12,6 +13,8 @@ const Description = z.object({ info: z.object({ version: z.string().max(40) }) }
 interface ControlDeps {
   readonly url: string;
   readonly fetch: typeof fetch;
+  /** On the way. */
+  readonly proxy: Proxy | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +27,7 @@ interface ControlSeen {
 }
 
 /** Whether the control plane answers as one, how fast, and what its clock says. */
-export async function checkControl({ url, fetch, signal }: ControlDeps): Promise<ControlSeen> {
+export async function checkControl({ url, fetch, proxy, signal }: ControlDeps): Promise<ControlSeen> {
   const watch = watchFetch(fetch);
   const { call } = createApiCall({ url, fetch: watch.fetch, signal });
   try {
@@ -38,7 +41,7 @@ export async function checkControl({ url, fetch, signal }: ControlDeps): Promise
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof RdvError)) throw error;
-    const finding = fail("control", happened(error), adviceFor(error.code));
+    const finding = fail("control", happened(error), adviceFor(error.code, proxy));
     return { finding, skewSeconds: watch.last().skewSeconds, reached: false };
   }
 }
@@ -63,7 +66,9 @@ function happened({ message }: RdvError): string {
   return message.split("; ", 1)[0] ?? message;
 }
 
-function adviceFor(code: ErrorCode): string {
+function adviceFor(code: ErrorCode, proxy: Proxy | undefined): string {
+  if (proxy && (code === "timeout" || code === "unreachable"))
+    return `check ${proxy.variable}, and ask who runs that proxy whether it may go there; NO_PROXY lists what is reached without it`;
   if (code === "timeout")
     return "packets are dropped on the way: check the firewall and the port, and whether this network wants a proxy (HTTPS_PROXY)";
   if (code === "unreachable")

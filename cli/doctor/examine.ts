@@ -1,5 +1,6 @@
 import { networkInterfaces } from "node:os";
 import type { Target } from "../../agent/target.ts";
+import type { Proxies } from "../../net/proxy/proxies.ts";
 import { descriptorLimit } from "../../relay-node/descriptors.ts";
 import { findCredentials } from "../credentials.ts";
 import { checkAddresses } from "./addresses.ts";
@@ -18,18 +19,26 @@ interface ExamineDeps {
   readonly stateDir: string;
   /** A service that is to be exposed; without it those that this machine exposes now. */
   readonly target: Target | undefined;
+  readonly proxies: Proxies;
   readonly examiner: Examiner;
 }
 
 /** Makes every check there is, one after the other. Throws the reason of the examiner's signal, and nothing of what it finds. */
-export async function examine({ given, env, stateDir, target, examiner }: ExamineDeps): Promise<void> {
+export async function examine({
+  given,
+  env,
+  stateDir,
+  target,
+  proxies,
+  examiner,
+}: ExamineDeps): Promise<void> {
   const { control, token } = findCredentials({ ...given, stateDir }, env);
   const configured = checkConfiguration(control, token);
   examiner.tell(configured, checkState(stateDir), checkAddresses(networkInterfaces()));
   const url = configured.status === "ok" && control ? URL.parse(control.value) : null;
   if (!url)
     examiner.tell(skip("control", "no control plane is known, so it and its relays are not looked at"));
-  const exposed = url ? await examineControl({ url, token: token?.value, stateDir, examiner }) : [];
+  const exposed = url ? await examineControl({ url, token: token?.value, stateDir, proxies, examiner }) : [];
   await examineTargets(target ? [target] : exposed, examiner);
   examiner.tell(
     checkDescriptors(descriptorLimit()),

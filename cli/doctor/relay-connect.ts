@@ -7,19 +7,19 @@ import { isLoopbackName } from "./control-plane.ts";
 import { fail, ok } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
+import type { RelayWay } from "./relay-way.ts";
 
-/** Whether the relay's shared port takes a connection, and how far away it is. `local`: the control plane is on this machine. */
+/** Whether the relay's shared port takes a connection, and how far away it is. */
 export async function checkRelayConnect(
   relay: RelayCandidate,
-  local: boolean,
-  signal: AbortSignal,
+  { local, proxies, signal }: RelayWay,
 ): Promise<Finding> {
   const begin = performance.now();
   const label = relayLabel(relay);
   return await judged(
     signal,
     async () => {
-      const socket = await dialRelay(relay, { signal, timeoutMs: stepMs, plain: true });
+      const socket = await dialRelay(relay, { signal, proxies, timeoutMs: stepMs, plain: true });
       socket.destroy();
       return ok("relay-connect", `${label}: connected in ${(performance.now() - begin).toFixed(0)} ms`);
     },

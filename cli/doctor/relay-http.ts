@@ -1,16 +1,21 @@
 import type { RelayCandidate } from "../../protocol/api.ts";
+import { hostPort } from "../../protocol/api.ts";
+import { dialRelay } from "../../agent/relay-dial.ts";
 import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
 import { relayLabel } from "./relay-connect.ts";
 import { askRelay } from "./relay-request.ts";
 import type { Answer } from "./relay-request.ts";
+import type { RelayWay } from "./relay-way.ts";
 
 /** Whether a relay answers HTTP on its shared port, and is ready for halves. */
-export async function checkRelayHttp(relay: RelayCandidate, signal: AbortSignal): Promise<Finding> {
+export async function checkRelayHttp(relay: RelayCandidate, { proxies, signal }: RelayWay): Promise<Finding> {
+  const open = async (ends: AbortSignal) => await dialRelay(relay, { signal: ends, proxies });
+  const where = hostPort(relay.host, relay.sharedPort);
   return await judged(
     signal,
-    async () => judge(relay, await askRelay(relay, "/readyz", {}, signal)),
+    async () => judge(relay, await askRelay(open, { path: "/readyz" }, where, signal)),
     (error) => fail("relay-http", `${relayLabel(relay)}: ${error.message}`, silent),
   );
 }

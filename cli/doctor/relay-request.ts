@@ -1,10 +1,8 @@
 import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { dialRelay } from "../../agent/relay-dial.ts";
-import type { RelayCandidate } from "../../protocol/api.ts";
-import { hostPort } from "../../protocol/api.ts";
 import { Problem, RdvError } from "../../protocol/errors.ts";
+import { halfPaths, upgradeToken } from "../../protocol/handshake.ts";
 import { limits } from "../../protocol/limits.ts";
 import { bounded } from "./bounded.ts";
 
@@ -18,20 +16,29 @@ export interface Answer {
   readonly ms: number;
 }
 
+/** A connection to the relay, as a half would use it. */
+export type OpenSocket = (signal: AbortSignal) => Promise<Socket>;
+
+/** The path and headers of a half that has no ticket. */
+export const ticketless = {
+  path: halfPaths.agent,
+  headers: { connection: "Upgrade", upgrade: upgradeToken },
+} as const;
+
 /**
  * Sends one GET to a relay on a connection of its own. The body is read up to the size of a refusal.
  * Throws `unreachable`, `timeout` or `untrusted`, or the reason of `signal`.
  */
 export async function askRelay(
-  relay: RelayCandidate,
-  path: string,
-  headers: Readonly<Record<string, string>>,
+  open: OpenSocket,
+  { path, headers = {} }: { readonly path: string; readonly headers?: Readonly<Record<string, string>> },
+  host: string,
   signal: AbortSignal,
 ): Promise<Answer> {
   return await bounded(signal, async (ends) => {
-    const socket = await dialRelay(relay, { signal: ends });
+    const socket = await open(ends);
     ends.addEventListener("abort", () => socket.destroy(), { once: true });
-    return await get(socket, path, { host: hostPort(relay.host, relay.sharedPort), ...headers });
+    return await get(socket, path, { host, ...headers });
   });
 }
 

@@ -9,16 +9,17 @@ import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
 import { relayLabel } from "./relay-connect.ts";
+import type { RelayWay } from "./relay-way.ts";
 
 /** Whether TLS comes through to the relay, with the key that the control plane has named. */
-export async function checkRelayTls(relay: RelayCandidate, signal: AbortSignal): Promise<Finding> {
+export async function checkRelayTls(relay: RelayCandidate, { proxies, signal }: RelayWay): Promise<Finding> {
   if (relay.tls === null) return plainRelay(relay);
   const begin = performance.now();
   const label = relayLabel(relay);
   return await judged(
     signal,
     async () => {
-      const socket = await dialRelay(relay, { signal, timeoutMs: stepMs });
+      const socket = await dialRelay(relay, { signal, proxies, timeoutMs: stepMs });
       const took = `${(performance.now() - begin).toFixed(0)} ms`;
       const detail = `${label}: ${protocolOf(socket)} with the right key, in ${took}`;
       socket.destroy();

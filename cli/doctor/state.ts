@@ -4,7 +4,7 @@ import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 
 /** Files of the state directory that hold keys. */
-const secretFiles = ["credentials.json", "secrets.json", "identity.pem"];
+const secretFiles = ["credentials.json", "secrets.json", "identity.pem", "relay-identity.pem"];
 const others = 0o077;
 
 /** Whether the state directory can be used, and its keys are this user's alone. */

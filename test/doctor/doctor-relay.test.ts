@@ -97,28 +97,48 @@ test("a port that takes connections and says nothing is given up after 5 s", asy
   assert.match(find("relay-http").advice ?? "", /taken but not answered/);
 });
 
-test("a web proxy that drops upgrades is found out", { skip: skipWithout("nginx") }, async () => {
-  await using up = await startUp();
-  await using dir = await createTempDir();
-  const port = up.place.spare[0] ?? 0;
-  const config = join(dir.path, "nginx.conf");
-  await writeFile(config, nginxConfig(dir.path, port, up.relay));
-  await using nginx = startProcess(requireTool("nginx"), ["-c", config, "-p", dir.path, "-e", "stderr"]);
-  await Promise.race([untilListening(port), nginx.exited]);
-  const { find } = await diagnose(up, { sharedPort: port });
-  assert.equal(find("relay-http").status, "ok");
-  assert.match(find("relay-upgrade").detail, /HTTP 426: the request came through without its Upgrade/);
-  assert.match(find("relay-upgrade").advice ?? "", /proxy or firewall on the way does not pass upgrades on/);
-});
+for (const { through, status, code, webSocket } of [
+  { through: "nothing", status: "fail", code: 1, webSocket: "" },
+  { through: "WebSockets alone", status: "warn", code: 0, webSocket: passWebSockets() },
+] as const)
+  test(
+    `a web proxy that passes on ${through} is found out: ${status}`,
+    { skip: skipWithout("nginx") },
+    async () => {
+      await using up = await startUp();
+      await using dir = await createTempDir();
+      const port = up.place.spare[0] ?? 0;
+      const config = join(dir.path, "nginx.conf");
+      await writeFile(config, nginxConfig(dir.path, port, up.relay, webSocket));
+      await using nginx = startProcess(requireTool("nginx"), ["-c", config, "-p", dir.path, "-e", "stderr"]);
+      await Promise.race([untilListening(port), nginx.exited]);
+      const found = await diagnose(up, { sharedPort: port });
+      assert.equal(found.find("relay-http").status, "ok");
+      const upgrade = found.find("relay-upgrade");
+      assert.equal(upgrade.status, status);
+      assert.match(upgrade.detail, /HTTP 426: the request came through without its Upgrade/);
+      assert.match(upgrade.advice ?? "", /proxy or firewall on the way does not pass upgrades on/);
+      assert.equal(found.find("relay-websocket").status, code === 0 ? "ok" : "fail");
+      assert.equal(found.code, code);
+    },
+  );
 
-function nginxConfig(folder: string, port: number, relay: string): string {
+function passWebSockets(): string {
+  return `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
+}
+
+function nginxConfig(folder: string, port: number, relay: string, webSocket: string): string {
   return `daemon off; master_process off; pid ${folder}/pid; error_log stderr;
 events {}
 http {
   access_log off;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/f;
   uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-  server { listen 127.0.0.1:${port}; location / { proxy_pass http://${relay}; } }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://${relay}; }
+    location = /v1/ws { proxy_pass http://${relay}; ${webSocket} }
+  }
 }
 `;
 }

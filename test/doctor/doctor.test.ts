@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createIdentity } from "../../net/tls/certificate.ts";
 import { runRdv } from "../fixtures/rdv.ts";
+import { claimPorts } from "../fixtures/ports.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { alterControl } from "./altered-control.ts";
@@ -130,4 +131,26 @@ test("a key that others can read fails, with the command that closes it", async 
   assert.equal(code, 1);
   assert.equal(find("state").detail, `${path} has mode 0644: others can read the key`);
   assert.match(find("state").advice ?? "", new RegExp(`^chmod 600 ${path}`));
+});
+
+test("a proxy that is not there, and one of another kind, are named with their variable", async () => {
+  await using dir = await createTempDir();
+  await using ports = await claimPorts();
+  const stateDir = dir.path;
+  const proxy = `127.0.0.1:${ports.port(0)}`;
+  const args = ["--control", "http://rdv.invalid"];
+  const absent = await runDoctor(args, { stateDir, env: { HTTP_PROXY: `http://${proxy}` } });
+  assert.equal(absent.find("proxy").detail, `requests go out through ${proxy}, which HTTP_PROXY names`);
+  assert.equal(absent.find("names").status, "ok", "the proxy looks up the name");
+  assert.match(
+    absent.find("control").detail,
+    /^The proxy 127\.0\.0\.1:\d+ of HTTP_PROXY: .*connection refused/,
+  );
+  assert.match(absent.find("control").advice ?? "", /check HTTP_PROXY/);
+  assert.equal(absent.code, 1);
+  const other = await runDoctor(args, { stateDir, env: { HTTP_PROXY: "socks5://10.0.0.1:1080" } });
+  assert.equal(other.find("proxy").status, "fail");
+  assert.match(other.find("proxy").detail, /HTTP_PROXY names a proxy of the kind socks5:/);
+  assert.match(other.find("proxy").advice ?? "", /NO_PROXY/);
+  assert.equal(other.find("control").status, "skip");
 });
