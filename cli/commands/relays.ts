@@ -72,6 +72,7 @@ const columns = [
   "ID",
   "REGION",
   "ADDRESS",
+  "TLS",
   "STATE",
   "SESSIONS",
   "PAIRS",
@@ -81,11 +82,12 @@ const columns = [
   "SEEN",
 ];
 
-function row({ id, region, host, sharedPort, state, leases, load, seenAt }: Relay): string[] {
+function row({ id, region, host, sharedPort, tls, state, leases, load, seenAt }: Relay): string[] {
   return [
     id,
     region,
     hostPort(host, sharedPort),
+    tls === null ? "plain" : "yes",
     state,
     String(leases),
     load ? String(load.pairs) : "-",
