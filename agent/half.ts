@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { resetSocket } from "../net/pump-reset.ts";
 import { hostPort } from "../protocol/api.ts";
+import type { DirectMiss } from "../protocol/connect.ts";
 import { Problem, RdvError, fromProblem } from "../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind, PairedHead } from "../protocol/handshake.ts";
@@ -21,6 +22,8 @@ interface HalfOptions {
   readonly route?: RelayRoute;
   /** Come in plain TCP, and prove with this key that the ticket, which is bound to it, is ours. */
   readonly proofKey?: ProofKey | undefined;
+  /** Why this client does not come directly, for the relay's metrics. */
+  readonly direct?: DirectMiss | undefined;
   /** The relay has said 100: the half waits. Called once, before `onPaired`. */
   readonly onAccepted: () => void;
   /** The other side has come. The socket is now the callee's; `early` was read after the head. */
@@ -146,7 +149,7 @@ function shakeHands(
 
   signal.addEventListener("abort", onAbort, { once: true });
   socket.on("data", onData).on("end", onEnd).on("close", onClose);
-  socket.write(formatHalfRequest(options.kind, where, options.relay.ticket, proof));
+  socket.write(formatHalfRequest(options.kind, where, options.relay.ticket, proof, options.direct));
 }
 
 function failureOf(

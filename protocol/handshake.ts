@@ -1,3 +1,4 @@
+import type { DirectMiss } from "./connect.ts";
 import { limits } from "./limits.ts";
 
 /** Value of the `Upgrade` header of a half-tunnel (RFC 9110 section 7.8). */
@@ -26,13 +27,20 @@ export interface PairedHead {
  * The request that a half sends. `host` is the relay's `host:port`.
  * `Expect: 100-continue` asks the relay to say when the half waits and the session's port is open
  * (RFC 9110 section 10.1.1); a half that leaves it out hears nothing before its 101. `proof` shows that the ticket is
- * the sender's own (RFC 9449 section 4).
+ * the sender's own (RFC 9449 section 4), `direct` why a client does not come directly.
  */
-export function formatHalfRequest(kind: HalfKind, host: string, ticket: string, proof?: string): string {
+export function formatHalfRequest(
+  kind: HalfKind,
+  host: string,
+  ticket: string,
+  proof?: string,
+  direct?: DirectMiss,
+): string {
   const proven = proof === undefined ? "" : `DPoP: ${proof}\r\n`;
+  const missed = direct === undefined ? "" : `Rdv-Direct: ${direct}\r\n`;
   return (
     `GET ${halfPaths[kind]} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${upgradeToken}\r\n` +
-    `Expect: 100-continue\r\nAuthorization: Bearer ${ticket}\r\n${proven}\r\n`
+    `Expect: 100-continue\r\nAuthorization: Bearer ${ticket}\r\n${proven}${missed}\r\n`
   );
 }
 

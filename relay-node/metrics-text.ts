@@ -11,6 +11,11 @@ export function formatMetrics(id: string, version: string, metrics: RelayMetrics
     counter("pairs_total", "Pairs made", [["", metrics.pairsTotal]]),
     counter("pair_ends_total", "Pairs ended", labelled("outcome", metrics.pairEnds)),
     counter("unpaired_ends_total", "Connections ended without a pair", bySide(metrics.unpairedEnds)),
+    counter(
+      "ticketed_clients_total",
+      "Clients with a ticket, by why they did not go directly",
+      labelled("direct", metrics.ticketedClients),
+    ),
     counter("refused_total", "HTTP refusals", labelled("reason", metrics.refused)),
     counter("bytes_total", "Bytes moved", [
       ['direction="client_to_agent"', metrics.bytes.aToB],

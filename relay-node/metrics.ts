@@ -1,4 +1,5 @@
 import type { PumpCounts, PumpKind } from "../net/pump.ts";
+import type { DirectMiss } from "../protocol/connect.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { HalfOutcome, PairOutcome } from "../protocol/outcomes.ts";
 
@@ -13,6 +14,8 @@ export interface RelayCounters {
   readonly pairEnds: ReadonlyMap<PairOutcome, number>;
   /** Ends of connections that were never paired, by `side outcome`. */
   readonly unpairedEnds: ReadonlyMap<`${Side} ${HalfOutcome}`, number>;
+  /** Clients that came with a ticket, by why they did not come directly; `unsaid` when they do not say. */
+  readonly ticketedClients: ReadonlyMap<DirectMiss | "unsaid", number>;
   /** HTTP refusals on the shared port by error code. */
   readonly refused: ReadonlyMap<ErrorCode, number>;
   /** Bytes of all pairs, the living included: client to agent, and agent to client. */
@@ -38,6 +41,8 @@ export interface RelayMetrics extends RelayCounters {
 export interface MetricsRecorder {
   accepted(port: "shared" | "session"): void;
   refused(code: ErrorCode): void;
+  /** A client's ticket was found good. */
+  ticketedClient(direct: DirectMiss | undefined): void;
   unpaired(side: Side, outcome: HalfOutcome): void;
   /** The pair lives … */
   paired(pair: Counted): void;
@@ -55,6 +60,7 @@ export function createMetricsRecorder(): MetricsRecorder {
   const accepted = { shared: 0, session: 0 };
   const pairEnds = new Map<PairOutcome, number>();
   const unpairedEnds = new Map<`${Side} ${HalfOutcome}`, number>();
+  const ticketedClients = new Map<DirectMiss | "unsaid", number>();
   const refused = new Map<ErrorCode, number>();
   const living = new Set<Counted>();
   let finished: PumpCounts = { aToB: 0, bToA: 0 };
@@ -64,6 +70,7 @@ export function createMetricsRecorder(): MetricsRecorder {
       accepted[port] += 1;
     },
     refused: (code) => count(refused, code),
+    ticketedClient: (direct) => count(ticketedClients, direct ?? "unsaid"),
     unpaired: (side, outcome) => count(unpairedEnds, `${side} ${outcome}`),
     paired(pair) {
       pairsTotal += 1;
@@ -79,6 +86,7 @@ export function createMetricsRecorder(): MetricsRecorder {
       pairsTotal,
       pairEnds,
       unpairedEnds,
+      ticketedClients,
       refused,
       bytes: [...living].reduce((total, pair) => sum(total, pair.counts()), finished),
     }),

@@ -137,11 +137,12 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     }),
   );
 
-  async function onHalf({ kind, token, host, proof, ...arrival }: HalfRequest): Promise<void> {
+  async function onHalf({ kind, token, host, proof, direct, ...arrival }: HalfRequest): Promise<void> {
     const source = sourceOf(arrival.socket.remoteAddress ?? "");
     const ticket = await gate.check(token, source);
     await proofs.check(ticket, source, proof, { kind, host, ticket: token });
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
+    if (kind === "client") metrics.ticketedClient(direct);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
   }
 

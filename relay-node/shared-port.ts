@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { listenError } from "../net/listen.ts";
 import type { Linger } from "../net/linger.ts";
 import type { Identity } from "../net/tls/certificate.ts";
-import type { SeenAddress } from "../protocol/connect.ts";
+import { directMisses } from "../protocol/connect.ts";
+import type { DirectMiss, SeenAddress } from "../protocol/connect.ts";
 import { RdvError, errorRules, toProblem } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { addressPath, halfPaths, upgradeToken } from "../protocol/handshake.ts";
@@ -25,6 +26,8 @@ export interface HalfRequest {
   /** The request's `Host`, and its proof that the ticket is the sender's own. */
   readonly host: string;
   readonly proof: string | undefined;
+  /** Why a client does not come directly, as it says itself. */
+  readonly direct: DirectMiss | undefined;
   readonly socket: Socket;
   readonly head: Buffer;
   readonly wantsContinue: boolean;
@@ -139,8 +142,9 @@ async function receiveHalf(
       );
     const wantsContinue = request.headers.expect?.toLowerCase() === "100-continue";
     const { host = "", dpop } = request.headers;
+    const direct = directMisses.find((miss) => miss === request.headers["rdv-direct"]);
     const proof = typeof dpop === "string" ? dpop : undefined;
-    await onHalf({ kind, token: tokenOf(request), host, proof, socket, head, wantsContinue });
+    await onHalf({ kind, token: tokenOf(request), host, proof, direct, socket, head, wantsContinue });
   } catch (error) {
     const reason = error instanceof RdvError ? error : new RdvError("internal", undefined, { cause: error });
     metrics.unpaired(kind ?? "client", outcomeOf(reason.code));
