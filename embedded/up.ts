@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import type { MeasuredPump } from "../net/create-pump.ts";
 import { createDisposalStack } from "../net/disposal-stack.ts";
 import type { Log } from "../net/log.ts";
-import type { Pump } from "../net/pump.ts";
 import type { Identity } from "../net/tls/certificate.ts";
 import { hostPort } from "../protocol/api.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
@@ -26,7 +26,7 @@ export interface UpOptions {
   readonly region: string;
   /** Key of the relay's shared port, when it takes TLS. */
   readonly tls?: Identity | undefined;
-  readonly pump: Pump;
+  readonly pump: MeasuredPump;
   readonly log: Log;
   readonly signal: AbortSignal;
 }

@@ -8,6 +8,10 @@ export function formatMetrics(id: string, version: string, metrics: RelayMetrics
     gauge("halves_waiting", "Agent halves that wait for a client", [["", metrics.halvesWaiting]]),
     gauge("clients_waiting", "Clients that wait for an agent half", [["", metrics.clientsWaiting]]),
     gauge("pairs", "Pairs that live", [["", metrics.pairs]]),
+    gauge("pumped_pairs", "Pairs that live, by what moves their bytes: the portable pump takes TLS", [
+      ['pump="kernel"', metrics.pumped.kernelPairs],
+      ['pump="portable"', metrics.pumped.portablePairs],
+    ]),
     counter("pairs_total", "Pairs made", [["", metrics.pairsTotal]]),
     counter("pair_ends_total", "Pairs ended", labelled("outcome", metrics.pairEnds)),
     counter("unpaired_ends_total", "Connections ended without a pair", bySide(metrics.unpairedEnds)),

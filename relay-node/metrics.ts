@@ -1,3 +1,4 @@
+import type { PumpStats } from "../net/create-pump.ts";
 import type { PumpCounts, PumpKind } from "../net/pump.ts";
 import type { DirectMiss } from "../protocol/connect.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
@@ -31,6 +32,7 @@ export interface RelayMetrics extends RelayCounters {
   /** Connections closed at once because the descriptors would not have sufficed. */
   readonly dropped: number;
   readonly pump: PumpKind;
+  readonly pumped: Pick<PumpStats, "kernelPairs" | "portablePairs">;
   /** 99th percentile of the event loop's delay since the last load report, in milliseconds. */
   readonly lagMs: number;
   readonly descriptors: number;

@@ -1,7 +1,7 @@
+import type { MeasuredPump } from "../net/create-pump.ts";
 import { createDisposalStack } from "../net/disposal-stack.ts";
 import { createLinger } from "../net/linger.ts";
 import type { Log } from "../net/log.ts";
-import type { Pump } from "../net/pump.ts";
 import type { Identity } from "../net/tls/certificate.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
@@ -41,7 +41,7 @@ export interface RelayNodeOptions {
   readonly control: { readonly url: string; readonly token: string };
   /** Where keys and ended sessions are kept over a restart. */
   readonly stateDir: string;
-  readonly pump: Pump;
+  readonly pump: MeasuredPump;
   readonly log: Log;
   /** Ends the relay's control link; disposing of the relay ends everything. */
   readonly signal?: AbortSignal;
@@ -115,7 +115,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     sessions,
     budget,
     meter,
-    pump: pump.kind,
+    pump,
     maxDescriptors: limit,
   });
 

@@ -1,4 +1,4 @@
-import type { PumpKind } from "../net/pump.ts";
+import type { MeasuredPump } from "../net/create-pump.ts";
 import type { RelayLoad } from "../protocol/api.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { openDescriptors } from "./descriptors.ts";
@@ -11,7 +11,7 @@ interface RelayReportDeps {
   readonly sessions: Sessions;
   readonly budget: ConnectionBudget;
   readonly meter: LoadMeter;
-  readonly pump: PumpKind;
+  readonly pump: Pick<MeasuredPump, "kind" | "stats">;
   readonly maxDescriptors: number;
 }
 
@@ -35,7 +35,8 @@ export function createRelayReport(deps: RelayReportDeps): RelayReport {
       clientsWaiting: clients,
       pairs,
       dropped: budget.dropped,
-      pump: deps.pump,
+      pump: deps.pump.kind,
+      pumped: deps.pump.stats(),
       lagMs: meter.lagMs(),
       descriptors: openDescriptors() ?? budget.inUse,
       maxDescriptors,

@@ -9,7 +9,6 @@ import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import { dialRelay } from "../../agent/relay-dial.ts";
 import { createPump } from "../../net/create-pump.ts";
-import type { PumpStats } from "../../net/create-pump.ts";
 import { dialTcp } from "../../net/dial.ts";
 import { createLog } from "../../net/log.ts";
 import { toProblem } from "../../protocol/errors.ts";
@@ -34,8 +33,6 @@ export interface Bench extends AsyncDisposable {
   readonly lines: string[];
   /** Pin of the relay's key, when it takes TLS. */
   readonly tls: string | null;
-  /** Pairs that live in the relay's pump. */
-  pumped(): PumpStats;
   /** Descriptors of the process before anybody came. */
   readonly baseline: number;
   /** A signed ticket for the session on `clientPort`. */
@@ -95,7 +92,6 @@ export async function startBench({
     lines,
     baseline,
     tls: options.tls?.fingerprint ?? null,
-    pumped: () => pump.stats(),
     clientPort,
     ticket: async (overrides) =>
       signTicket(

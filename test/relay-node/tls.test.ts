@@ -84,7 +84,7 @@ test("a plain half on the same port loses no byte, and the kernel pump takes its
   client.end(formatHalfRequest("client", "relay", ticket) + "said at once");
   assert.equal((await half.answer()).type, "paired");
   assert.equal((await half.rest()).toString(), "said at once");
-  const { kernelPairs, portablePairs } = bench.pumped();
+  const { kernelPairs, portablePairs } = bench.relay.metrics().pumped;
   assert.deepEqual({ kernelPairs, portablePairs }, onLinux({ kernelPairs: 1, portablePairs: 0 }));
   half.socket.end("heard");
   assert.match((await answer).bytes.toString(), /101 Switching Protocols[\s\S]*\r\n\r\nheard$/);
