@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Log } from "../net/log.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import type { Pump } from "../net/pump.ts";
 import { addressOn } from "../protocol/api.ts";
 import type { CreateSession, Session } from "../protocol/api.ts";
@@ -19,6 +20,7 @@ import { createPools } from "./pools.ts";
 import { createPresence } from "./presence.ts";
 import type { PresenceEvent } from "./presence.ts";
 import type { RouteOptions } from "./relay-route.ts";
+import { createAdmission } from "./secure/admission.ts";
 import { createSessionLink } from "./session-link.ts";
 import type { AgentApi } from "./session-link.ts";
 import { createTargetDial } from "./target-dial.ts";
@@ -31,6 +33,8 @@ export interface ExposureDeps {
   readonly request: CreateSession;
   /** The only address that is dialled for clients. */
   readonly target: Target;
+  /** With which encryption from end to end is ended here; without it clients with a ticket come in as they are. */
+  readonly identity?: Identity | undefined;
   /** Halves to keep waiting at each relay. */
   readonly pool: number;
   readonly pump: Pump;
@@ -106,6 +110,12 @@ async function withLatencies({ api, request, signal, log, outbound }: ExposureDe
   }
 }
 
+/** A private session is reached by its name, and with the key of its agent nobody can pass for it. */
+function keyedAddress(placement: TicketedPlacement, name: string, identity: Identity | undefined): string {
+  const address = addressOn(placement, name);
+  return placement.clientPort === null && identity ? `${name}#${identity.fingerprint}` : address;
+}
+
 const targetAdvice = "clients are turned away; check that the service runs and listens there";
 
 function startExposure(created: Session, deps: ExposureDeps): Exposure {
@@ -115,7 +125,9 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const watch = createTargetWatch(deps.target.label, targetAdvice, log);
   const dial = createTargetDial(deps.target, watch);
   const presence = createPresence(tell);
-  const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell });
+  const { identity } = deps;
+  const admission = createAdmission({ identity, onlyTicketed: deps.request.private ?? false, log });
+  const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell, admission });
   let told = { session: "", addresses: [] as readonly string[] };
   let taken = false;
   let ending: ExposureEnd | undefined;
@@ -151,7 +163,10 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     proxies: deps.outbound?.proxies,
     request: deps.request,
     session: created,
-    attach: deps.proofKey ? { proof: deps.proofKey.thumbprint } : {},
+    attach: {
+      ...(deps.proofKey ? { proof: deps.proofKey.thumbprint } : {}),
+      ...(identity ? { identity: identity.fingerprint } : {}),
+    },
     log,
     random,
     now,
@@ -199,7 +214,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   function onUp({ relay, epoch }: PoolPlacement, placements: readonly TicketedPlacement[]): void {
     link.send({ type: "up", relay });
     const { id: session, name } = link.session;
-    const addresses = placements.map((placement) => addressOn(placement, name));
+    const addresses = [...new Set(placements.map((placement) => keyedAddress(placement, name, identity)))];
     const gone =
       told.session === session ? told.addresses.find((one) => !addresses.includes(one)) : undefined;
     const isNews = told.session !== session || told.addresses.join() !== addresses.join();

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Pump } from "../net/pump.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
+import type { Admission } from "./secure/admission.ts";
 import { servePair } from "./serve-pair.ts";
 import type { ServedPair } from "./serve-pair.ts";
 import type { TargetDial } from "./target-dial.ts";
@@ -21,6 +22,8 @@ export type PairEvent =
     };
 
 interface LivePairsDeps {
+  /** What clients go through first; by default nothing. */
+  readonly admission?: Admission;
   /** Opens a connection to the service. */
   readonly dial: TargetDial;
   readonly pump: Pump;
@@ -37,15 +40,16 @@ export interface LivePairs {
 }
 
 /** Keeps account of the pairs and tells how each began and ended. */
-export function createLivePairs({ onEvent, ...deps }: LivePairsDeps): LivePairs {
+export function createLivePairs({ onEvent, admission, ...deps }: LivePairsDeps): LivePairs {
   const pairs = new Map<ServedPair, Promise<void>>();
   let cut = false;
 
   return {
     // Not async: a suspended function would keep the client's socket object for as long as the pair lives.
-    serve(session, { pair, client }, socket, early) {
+    serve(session, head, socket, early) {
+      const { pair, client } = head;
       onEvent({ type: "paired", session, pair, client });
-      const served = servePair(socket, early, deps);
+      const served = servePair(socket, early, { ...deps, enter: admission?.(head) });
       if (cut) served.cut();
       const over = served.end.then((end) => {
         onEvent({ type: "closed", session, pair, client, ...end });

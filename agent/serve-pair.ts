@@ -1,14 +1,18 @@
 import type { Socket } from "node:net";
+import { resetSocket } from "../net/pump-reset.ts";
 import type { Pump, PumpOutcome, PumpReport } from "../net/pump.ts";
 import { resetSocket } from "../net/pump-reset.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import { readEarly } from "./early.ts";
+import type { Enter } from "./secure/admission.ts";
 import type { TargetDial } from "./target-dial.ts";
 
 interface PairDeps {
   /** Opens a connection to the service. */
   readonly dial: TargetDial;
   readonly pump: Pump;
+  /** What the client goes through first. */
+  readonly enter?: Enter | undefined;
 }
 
 /** How a pair ended; `bytesIn` went from the client to the service. */
@@ -32,7 +36,7 @@ interface Life {
 }
 
 /**
- * Serves one client that has come: dials the target, only now, and joins the two. A pair may be idle for days, so
+ * Serves one client that has come: lets it in, dials the target, only now, and joins the two. A pair may be idle for days, so
  * nothing that lives as long holds a socket object: neither a closure nor a suspended function that has seen one.
  */
 export function servePair(client: Socket, first: Buffer, deps: PairDeps): ServedPair {
@@ -40,7 +44,8 @@ export function servePair(client: Socket, first: Buffer, deps: PairDeps): Served
   return { end: serve(client, first, deps, life), cut: () => life.stage.cut() };
 }
 
-async function serve(client: Socket, first: Buffer, { dial, pump }: PairDeps, life: Life): Promise<PairEnd> {
+async function serve(socket: Socket, first: Buffer, deps: PairDeps, life: Life): Promise<PairEnd> {
+  const { dial, pump, enter } = deps;
   const stop = new AbortController();
   let cut = false;
   life.stage = {
@@ -49,7 +54,9 @@ async function serve(client: Socket, first: Buffer, { dial, pump }: PairDeps, li
       stop.abort();
     },
   };
-  const early = readEarly(client, first, stop);
+  const client = enter === undefined ? socket : await enter(socket, first, stop.signal);
+  if (client === undefined) return { outcome: cut ? "cut" : "not_secured", bytesIn: 0, bytesOut: 0 };
+  const early = readEarly(client, enter === undefined ? first : Buffer.alloc(0), stop);
   const service = await dial(stop.signal);
   if (service === undefined) {
     resetSocket(client);

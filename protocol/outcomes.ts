@@ -17,6 +17,8 @@ export const pairOutcomes = [
   "cut",
   /** Cut because the session had used up its byte budget. */
   "budget_used",
+  /** The agent did not let the client in: it came without a ticket, or their encryption did not come about. */
+  "not_secured",
   /** The agent could not reach its local service. */
   "target_refused",
 ] as const;

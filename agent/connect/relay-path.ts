@@ -1,0 +1,95 @@
+import type { Socket } from "node:net";
+import type { Identity } from "../../net/tls/certificate.ts";
+import { secureAsClient } from "../../net/tls/end-to-end.ts";
+import { hostPort } from "../../protocol/api.ts";
+import { RdvError } from "../../protocol/errors.ts";
+import type { PairedHead } from "../../protocol/handshake.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { TicketedPlacement } from "../../protocol/placements.ts";
+import { openHalf } from "../half.ts";
+import type { HalfFailure } from "../pool.ts";
+import type { OpenPath, OpenedPath } from "./path.ts";
+
+interface RelayPathDeps {
+  /** Of this client. */
+  readonly identity: Identity;
+  /** A relay has this long to take the connection, and again as long to say 100. Default `limits.dialMs`. */
+  readonly dialMs?: number;
+}
+
+/** The way over a relay: each of the session's relays is tried in turn until one has an agent. */
+export function createRelayPath(deps: RelayPathDeps): OpenPath {
+  return async ({ tickets, agentKey }, signal) => {
+    let failure: RdvError | undefined;
+    for (const placement of tickets.placements) {
+      try {
+        return await openAt(placement, agentKey, deps, signal);
+      } catch (error) {
+        if (!(error instanceof RdvError) || error.code === "untrusted") throw error;
+        failure = moreTelling(failure, error);
+      }
+    }
+    throw failure ?? new RdvError("no_relay");
+  };
+}
+
+/** A relay that has no agent says more about the session than one that cannot be reached. */
+function moreTelling(before: RdvError | undefined, now: RdvError): RdvError {
+  const vague = now.code === "unreachable" || now.code === "timeout";
+  return before !== undefined && vague ? before : now;
+}
+
+async function openAt(
+  placement: TicketedPlacement,
+  agentKey: string | null,
+  { identity, dialMs = limits.dialMs }: RelayPathDeps,
+  signal: AbortSignal,
+): Promise<OpenedPath> {
+  const { head, socket, early } = await paired(placement, dialMs, signal);
+  const why = `over the relay at ${hostPort(placement.host, placement.sharedPort)}`;
+  const opened = { path: "relay", why, pair: head.pair } as const;
+  if (agentKey === null) return { ...opened, socket, early };
+  const secured = await secureAsClient(socket, early, { identity, agentKey, signal });
+  return { ...opened, socket: secured, early: Buffer.alloc(0) };
+}
+
+interface Paired {
+  readonly head: PairedHead;
+  readonly socket: Socket;
+  readonly early: Buffer;
+}
+
+/** Waits at the relay for a half of the agent's. The relay ends the wait; the timer is for a relay that is gone. */
+async function paired(relay: TicketedPlacement, dialMs: number, signal: AbortSignal): Promise<Paired> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Paired>();
+  const half = openHalf({
+    kind: "client",
+    relay,
+    dialMs,
+    onAccepted: () => {},
+    onPaired: (head, socket, early) => resolve({ head, socket, early }),
+    onLost: (failure) => reject(failureError(failure)),
+  });
+  const timer = setTimeout(
+    () => reject(new RdvError("timeout", "the relay does not say whether there is an agent")),
+    2 * dialMs + limits.clientWaitMs,
+  );
+  const onAbort = (): void => reject(signal.reason as Error); // abort() without a reason gives an Error, too
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await promise;
+  } catch (error) {
+    half.close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function failureError(failure: HalfFailure): RdvError {
+  if (failure.type !== "refused") return new RdvError("unreachable", failure.reason);
+  const { code, reason, retryAfterMs } = failure;
+  return new RdvError(code, reason, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
