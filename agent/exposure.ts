@@ -60,6 +60,7 @@ export type ExposureEvent =
       readonly type: "ready";
       readonly session: string;
       readonly name: string;
+      /** `host:port`; of a private session its name, with the agent's key behind `#`. */
       readonly address: string;
       readonly addresses: readonly string[];
       /** The address that this takes the place of: who dials it finds nobody soon. */

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { resetSocket } from "../net/pump-reset.ts";
 import type { Pump, PumpOutcome, PumpReport } from "../net/pump.ts";
 import { resetSocket } from "../net/pump-reset.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";

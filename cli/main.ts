@@ -5,6 +5,7 @@ import { createBatchedWriter } from "./batched-writer.ts";
 import { createInterrupts } from "./interrupts.ts";
 import { readSecret } from "./read-secret.ts";
 import { runCli } from "./run.ts";
+import { takeStdio } from "./stdio.ts";
 
 /** A command that ended but left something open must not hang the shell. */
 const exitGraceMs = 2_000;
@@ -26,6 +27,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   signal: interrupts.signal,
   isTerminal: process.stdout.isTTY,
   ask: async (question) => await askAtTerminal(question, interrupts.signal),
+  takeStdio,
   readSecret: async (question) =>
     await readSecret(question, {
       input: process.stdin,

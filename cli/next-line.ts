@@ -35,6 +35,19 @@ export function nextLine(
   }
 }
 
+/** The line with which a client uses a session without public port; `keyed` is its name, with its agent's key. */
+export function privateLine(
+  target: { readonly service: string | undefined; readonly port: number },
+  keyed: string,
+  plain: boolean,
+): string {
+  const option = plain ? " --plain" : "";
+  if (target.service === "ssh") return `rdv ssh${option} ${keyed}`;
+  // A port of its own, because the service's usual one may be taken on the client's machine.
+  const local = target.port > 1_023 ? target.port : target.port + 8_000;
+  return `rdv connect${option} ${keyed} --local ${local}`;
+}
+
 /** Splits `host:port` or `[v6]:port`. */
 export function splitAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(":");

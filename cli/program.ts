@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { version } from "../protocol/version.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
+import { connectCommand } from "./commands/connect.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { exposeCommand } from "./commands/expose.ts";
 import { inviteCommand } from "./commands/invite.ts";
@@ -39,6 +40,7 @@ export function createProgram(runtime: Runtime): Command {
     exposeCommand,
     inviteCommand,
     joinCommand,
+    connectCommand,
     bridgeCommand,
     relayCommand,
     relaysCommand,

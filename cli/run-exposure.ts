@@ -3,11 +3,12 @@ import { createExposure } from "../agent/exposure.ts";
 import type { Exposure, ExposureEvent } from "../agent/exposure.ts";
 import type { RouteOptions } from "../agent/relay-route.ts";
 import type { Target } from "../agent/target.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import type { Pump } from "../net/pump.ts";
 import type { CreateSession } from "../protocol/api.ts";
 import type { createApi } from "../protocol/client.ts";
 import { createProofKey } from "../protocol/proof.ts";
-import { nextLine, splitAddress } from "./next-line.ts";
+import { nextLine, privateLine, splitAddress } from "./next-line.ts";
 import type { Output } from "./output.ts";
 import { pairNote } from "./pair-note.ts";
 
@@ -28,6 +29,8 @@ export interface ExposureOptions {
   readonly relays?: number | undefined;
   /** Halves in plain TCP, with proofs. */
   readonly plain?: boolean | undefined;
+  /** No public port. */
+  readonly private?: boolean | undefined;
 }
 
 interface Run {
@@ -37,6 +40,8 @@ interface Run {
   readonly pump: Pump;
   readonly output: Output;
   readonly signal: AbortSignal;
+  /** With which encryption from end to end is ended; without it there is none. */
+  readonly identity: Identity | undefined;
   /** How this machine gets out; by default directly. */
   readonly outbound?: RouteOptions;
 }
@@ -44,6 +49,8 @@ interface Run {
 /** Exposes a target until it is over, and tells what happens; resolves to why it is over. */
 export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> {
   const { api, target, options, pump, output, signal, outbound } = run;
+  // A service that encrypts itself is reached as it is: there is no second encryption around it.
+  const identity = options.plain === true ? undefined : run.identity;
   await using exposure = await createExposure({
     api,
     target,
@@ -51,10 +58,11 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
     signal,
     outbound,
     proofKey: options.plain === true ? await createProofKey() : undefined,
+    identity,
     request: requestFor(target, options),
     pool: options.pool,
     log: output.log,
-    onEvent: (event) => report(event, target, output),
+    onEvent: (event) => report(event, run, identity?.fingerprint),
   });
   return await exposure.done;
 }
@@ -74,6 +82,7 @@ function requestFor(target: Target, options: ExposureOptions): CreateSession {
     ...(options.connectsPerSecond === undefined ? {} : { connectsPerSecond: options.connectsPerSecond }),
     ...(options.bytes === undefined ? {} : { bytes: options.bytes }),
     ...(options.relays === undefined ? {} : { relays: options.relays }),
+    ...(options.private ? { private: true } : {}),
   };
 }
 
@@ -91,16 +100,27 @@ function suggestName(target: Target): string {
   return label.slice(-60).replaceAll(/^-+|-+$/g, "");
 }
 
-function report(event: ExposureEvent, target: Target, output: Output): void {
+function report(event: ExposureEvent, run: Run, key: string | undefined): void {
   const { type, ...fields } = event;
-  if (type === "ready") {
-    const line = nextLine(target, splitAddress(event.address), userInfo().username);
-    if (event.moved !== undefined) output.note(`moved: ${event.moved} is given up`);
-    const where = event.addresses.join(" and ");
-    output.note(`${target.label} is reachable as ${where} (session ${event.name}); Ctrl-C ends it`);
-    output.event({ event: "ready", command: "expose", ...fields }, line);
-    return;
-  }
-  output.event({ event: type, ...fields });
-  if (type !== "replaced" && type !== "ended") output.note(pairNote(event));
+  if (type === "ready") return ready(event, run, key);
+  run.output.event({ event: type, ...fields });
+  if (type !== "replaced" && type !== "ended") run.output.note(pairNote(event));
+}
+
+function ready(
+  { type, ...fields }: ExposureEvent & { type: "ready" },
+  { target, options, output }: Run,
+  key: string | undefined,
+): void {
+  const { name, address, addresses, moved } = fields;
+  const isPrivate = options.private === true;
+  if (moved !== undefined) output.note(`moved: ${moved} is given up`);
+  const where = isPrivate ? "to its owner alone" : `as ${addresses.join(" and ")}`;
+  output.note(`${target.label} is reachable ${where} (session ${name}); Ctrl-C ends it`);
+  const keyed = key === undefined ? name : `${name}#${key}`;
+  if (!isPrivate && key !== undefined) output.note(`encrypted from end to end: rdv connect ${keyed}`);
+  const line = isPrivate
+    ? privateLine(target, keyed, key === undefined)
+    : nextLine(target, splitAddress(address), userInfo().username);
+  output.event({ event: type, command: "expose", ...fields, agentKey: key ?? null }, line);
 }

@@ -1,3 +1,4 @@
+import type { Stdio } from "../agent/connect/forward-stdio.ts";
 import type { Proxies } from "../net/proxy/proxies.ts";
 
 /** What a command gets from its process. */
@@ -15,6 +16,8 @@ export interface Runtime {
   readonly ask: (question: string) => Promise<string | undefined>;
   /** Reads a line without showing it: typed at the terminal, or the first one of what is piped in. */
   readonly readSecret: (question: string) => Promise<string | undefined>;
+  /** Standard input and output, for a command whose bytes they carry; it then says nothing else there. */
+  readonly takeStdio: () => Stdio;
   /** The exit code of a command that ends well, when that is another program's. */
   readonly exitWith: (code: number) => void;
 }

@@ -20,6 +20,13 @@ export function parseListenPort(text: string): number {
   return text === "0" ? 0 : parsePort(text);
 }
 
+/** Parses `PORT` (of this machine alone), `HOST:PORT` or `[IPv6]:PORT`; port 0 lets the system choose. */
+export function parseLocalAddress(text: string): { host: string; port: number } {
+  const parts = /^(?:(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<host>[\w.-]+)):)?(?<port>\d+)$/.exec(text)?.groups;
+  if (!parts) throw new InvalidArgumentError("Write a port, HOST:PORT or [IPv6]:PORT.");
+  return { host: parts["v6"] ?? parts["host"] ?? "127.0.0.1", port: parseListenPort(parts["port"] ?? "") };
+}
+
 /** Parses `A-B`, a range of ports, or one port. */
 export function parsePortRange(text: string): PortRange {
   const match = /^(\d+)(?:-(\d+))?$/.exec(text);

@@ -36,6 +36,12 @@ export function createConnector(deps: ConnectorDeps): Connector {
 
   async function attempt(tickets: ClientTickets, signal: AbortSignal): Promise<OpenedPath> {
     const agentKey = trust?.expected(tickets) ?? null;
+    // Its agent would only reset what does not begin with a handshake.
+    if (trust === undefined && tickets.agentKey !== null)
+      throw new RdvError(
+        "unsupported",
+        `the agent of ${tickets.name} encrypts from end to end: leave out --plain`,
+      );
     const opened = await deps.openPath({ tickets, agentKey }, signal);
     if (agentKey !== null) trust?.proven(tickets.name, agentKey);
     log.info("connected", { path: opened.path, pair: opened.pair, why: opened.why });
@@ -46,6 +52,7 @@ export function createConnector(deps: ConnectorDeps): Connector {
     const backoff = createBackoff(deps.random === undefined ? {} : { random: deps.random });
     const until = now() + patienceMs;
     let tickets = await source.current(signal);
+    let renewals = 0;
     for (;;) {
       try {
         return await attempt(tickets, signal);
@@ -53,8 +60,8 @@ export function createConnector(deps: ConnectorDeps): Connector {
         signal.throwIfAborted();
         if (!(error instanceof RdvError)) throw error;
         const next = await source.renewed(tickets, signal);
-        const mayCure = stale.has(error.code) ? next !== tickets : errorRules[error.code].retry;
-        if (!mayCure || now() >= until) throw error;
+        if (!mayCure(error.code, tickets, next, renewals) || now() >= until) throw error;
+        renewals += 1;
         log.info("no connection yet; trying again", { error: error.message });
         tickets = next;
       }
@@ -65,6 +72,12 @@ export function createConnector(deps: ConnectorDeps): Connector {
   return { open };
 }
 
+function mayCure(code: ErrorCode, old: ClientTickets, next: ClientTickets, renewals: number): boolean {
+  if (code === "untrusted" || code === "unsupported") return next.agentKey !== old.agentKey;
+  if (stale.has(code)) return next !== old && renewals === 0;
+  return errorRules[code].retry;
+}
+
 /** What new tickets may cure, and nothing else does. */
 const stale: ReadonlySet<ErrorCode> = new Set([
   "ticket_expired",
@@ -73,5 +86,4 @@ const stale: ReadonlySet<ErrorCode> = new Set([
   "proof_invalid",
   "replaced",
   "ended",
-  "untrusted",
 ]);

@@ -6,24 +6,42 @@ import { RdvError } from "../../protocol/errors.ts";
 import type { PairedHead } from "../../protocol/handshake.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { TicketedPlacement } from "../../protocol/placements.ts";
+import type { ProofKey } from "../../protocol/proof.ts";
 import { openHalf } from "../half.ts";
 import type { HalfFailure } from "../pool.ts";
+import { createRelayRoute } from "../relay-route.ts";
+import type { RelayRoute, RouteOptions } from "../relay-route.ts";
 import type { OpenPath, OpenedPath } from "./path.ts";
 
 interface RelayPathDeps {
   /** Of this client. */
   readonly identity: Identity;
+  /** Halves in plain TCP, whose tickets are bound to this key. */
+  readonly proofKey?: ProofKey | undefined;
+  /** How this machine gets out; by default directly. */
+  readonly outbound?: RouteOptions | undefined;
   /** A relay has this long to take the connection, and again as long to say 100. Default `limits.dialMs`. */
   readonly dialMs?: number;
 }
 
 /** The way over a relay: each of the session's relays is tried in turn until one has an agent. */
 export function createRelayPath(deps: RelayPathDeps): OpenPath {
+  let routes: ReadonlyMap<string, RelayRoute> = new Map();
+
+  /** What was learnt of the way to a relay is kept for as long as the session is there. */
+  function keepRoutes(placements: readonly TicketedPlacement[]): void {
+    const before = routes;
+    routes = new Map(
+      placements.map(({ relay }) => [relay, before.get(relay) ?? createRelayRoute(deps.outbound)]),
+    );
+  }
+
   return async ({ tickets, agentKey }, signal) => {
+    keepRoutes(tickets.placements);
     let failure: RdvError | undefined;
     for (const placement of tickets.placements) {
       try {
-        return await openAt(placement, agentKey, deps, signal);
+        return await openAt(placement, routes.get(placement.relay), agentKey, deps, signal);
       } catch (error) {
         if (!(error instanceof RdvError) || error.code === "untrusted") throw error;
         failure = moreTelling(failure, error);
@@ -41,11 +59,13 @@ function moreTelling(before: RdvError | undefined, now: RdvError): RdvError {
 
 async function openAt(
   placement: TicketedPlacement,
+  route: RelayRoute | undefined,
   agentKey: string | null,
-  { identity, dialMs = limits.dialMs }: RelayPathDeps,
+  deps: RelayPathDeps,
   signal: AbortSignal,
 ): Promise<OpenedPath> {
-  const { head, socket, early } = await paired(placement, dialMs, signal);
+  const { identity } = deps;
+  const { head, socket, early } = await paired(placement, route, deps, signal);
   const why = `over the relay at ${hostPort(placement.host, placement.sharedPort)}`;
   const opened = { path: "relay", why, pair: head.pair } as const;
   if (agentKey === null) return { ...opened, socket, early };
@@ -60,13 +80,20 @@ interface Paired {
 }
 
 /** Waits at the relay for a half of the agent's. The relay ends the wait; the timer is for a relay that is gone. */
-async function paired(relay: TicketedPlacement, dialMs: number, signal: AbortSignal): Promise<Paired> {
+async function paired(
+  relay: TicketedPlacement,
+  route: RelayRoute | undefined,
+  { dialMs = limits.dialMs, proofKey }: RelayPathDeps,
+  signal: AbortSignal,
+): Promise<Paired> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Paired>();
   const half = openHalf({
     kind: "client",
     relay,
+    ...(route === undefined ? {} : { route }),
     dialMs,
+    proofKey,
     onAccepted: () => {},
     onPaired: (head, socket, early) => resolve({ head, socket, early }),
     onLost: (failure) => reject(failureError(failure)),

@@ -3,12 +3,14 @@ import { Command } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
+import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import type { CreateInvitation } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { runExposure } from "../run-exposure.ts";
 import { runInvitation } from "../run-invitation.ts";
+import { identityPath } from "../open-client.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import { outboundFrom, withTransportOption } from "../outbound.ts";
 import type { Runtime } from "../runtime.ts";
@@ -32,6 +34,7 @@ Examples:
   rdv expose 10.0.0.7:5432 --allow 203.0.113.0/24
                                              a database of the local network, for one network alone
   rdv expose 443 --relays 2                  on two relays with one port: the loss of one turns no client away
+  rdv expose 22 --private                    no public port; from elsewhere: rdv ssh my-desk
   rdv expose 3000 --ttl 8h --json            a web page until tonight, events as JSON lines`;
 
 const Options = z.object({
@@ -47,6 +50,7 @@ const Options = z.object({
   pool: z.number().default(limits.poolDefault),
   relays: z.number().default(1),
   plain: z.boolean().default(false),
+  private: z.boolean().default(false),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
 });
@@ -85,6 +89,7 @@ export function exposeCommand(runtime: Runtime): Command {
             parseCount(1, limits.relaysPerSession),
             1,
           )
+          .option("--private", "no public port: reached by its owner alone, with rdv connect or rdv ssh")
           .option(
             "--plain",
             "no TLS to the relay: faster, for services that encrypt themselves, as ssh and https do",
@@ -103,9 +108,11 @@ export function exposeCommand(runtime: Runtime): Command {
 
 async function expose(targetText: string, rawOptions: unknown, runtime: Runtime): Promise<void> {
   const target = parseTarget(targetText);
-  const { output } = commonFrom(rawOptions, runtime);
+  const { output, stateDir } = commonFrom(rawOptions, runtime);
   const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  if (options.private && (options.port !== undefined || options.raw))
+    throw new RdvError("usage", "--private has no public port: leave out --port and --raw");
   if (options.raw || options.rawFrom !== undefined)
     return await runInvitation({
       api,
@@ -126,6 +133,7 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
     pump,
     output,
     signal: runtime.signal,
+    identity: loadIdentity(identityPath(stateDir)),
     outbound: outboundFrom(rawOptions, runtime),
   });
   if (outcome === "replaced")

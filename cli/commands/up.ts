@@ -6,12 +6,12 @@ import { createDemoService } from "../../embedded/demo-service.ts";
 import { isLoopback } from "../../embedded/public-host.ts";
 import { createUp } from "../../embedded/up.ts";
 import type { Up } from "../../embedded/up.ts";
-import type { Pump } from "../../net/pump.ts";
+import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { createApi } from "../../protocol/client.ts";
 import { limits } from "../../protocol/limits.ts";
 import { commonFrom, withCommonOptions } from "../common-options.ts";
 import { writeCredentials } from "../credentials.ts";
-import type { Output } from "../output.ts";
+import { identityPath } from "../open-client.ts";
 import { runExposure } from "../run-exposure.ts";
 import type { ExposureOptions } from "../run-exposure.ts";
 import { portsOption } from "../ports-option.ts";
@@ -92,7 +92,8 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   await using demo = options.demo && exposed.length === 0 ? await createDemoService() : undefined;
   if (demo) exposed.push({ target: demoTarget(demo.port), options: { ...plain, suggestedName: "demo" } });
   if (exposed.length === 0) output.note("expose something in another shell: rdv expose 22");
-  await exposeAll(exposed, running, pump, output, runtime);
+  const identity = exposed.length === 0 ? undefined : loadIdentity(identityPath(stateDir));
+  await exposeAll(exposed, { api: apiOf(running), pump, output, identity, signal: runtime.signal });
   await untilAborted(runtime.signal);
   output.note("stopped");
 }
@@ -112,18 +113,18 @@ function demoTarget(port: number): Target {
   return { host: "127.0.0.1", port, label: "the demonstration page", service: "http" };
 }
 
+function apiOf(up: Up): ReturnType<typeof createApi> {
+  return createApi({ url: up.ownControl, token: up.token });
+}
+
 async function exposeAll(
   exposed: readonly Exposed[],
-  up: Up,
-  pump: Pump,
-  output: Output,
-  { signal }: Runtime,
+  run: Omit<Parameters<typeof runExposure>[0], "target" | "options">,
 ): Promise<void> {
-  const api = createApi({ url: up.ownControl, token: up.token });
   await Promise.all(
     exposed.map(async ({ target, options }) => {
-      const outcome = await runExposure({ api, target, options, pump, output, signal });
-      if (!signal.aborted) output.note(`${target.label} is no longer exposed: ${outcome}`);
+      const outcome = await runExposure({ ...run, target, options });
+      if (!run.signal.aborted) run.output.note(`${target.label} is no longer exposed: ${outcome}`);
     }),
   );
 }
