@@ -12,7 +12,7 @@ import { skip } from "./finding.ts";
 import { checkName } from "./names.ts";
 import { ownTargets } from "./own-targets.ts";
 import { checkNat } from "./nat.ts";
-import { checkProxy } from "./proxy.ts";
+import { areProxied, checkProxy } from "./proxy.ts";
 import type { RelayWay } from "./relay-way.ts";
 import { checkRelay } from "./relay.ts";
 import { findRelays } from "./relays.ts";
@@ -40,7 +40,8 @@ export async function examineControl(deps: ControlDeps): Promise<readonly Target
   }
   const { finding, relays } = await during("relays", async () => await findRelays(api, signal));
   tell(finding);
-  await examineRelays(relays, { local: isLoopbackName(url.hostname), proxies, signal }, examiner);
+  const way = { local: isLoopbackName(url.hostname), proxies, proxied: areProxied(relays, proxies), signal };
+  await examineRelays(relays, url, way, examiner);
   return await during("target", async () => await ownTargets(api, stateDir));
 }
 
@@ -75,6 +76,7 @@ async function isReached({ url, proxies, examiner }: ControlDeps): Promise<boole
 /** All at once, and each one's findings together; then what is between here and them. */
 async function examineRelays(
   relays: readonly RelayCandidate[],
+  url: URL,
   way: RelayWay,
   { tell, during, signal }: Examiner,
 ): Promise<void> {
@@ -89,5 +91,5 @@ async function examineRelays(
   await during("relay-connect", async () => Promise.allSettled(relays.map(look)));
   signal.throwIfAborted();
   if (reached.length === 0) tell(skip("nat", "no relay is reached that could say how it sees this machine"));
-  else tell(await during("nat", async () => await checkNat(reached, way)));
+  else tell(await during("nat", async () => await checkNat(reached, url, way)));
 }

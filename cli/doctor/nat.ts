@@ -1,4 +1,6 @@
+import { askPlaces } from "../../agent/direct/ask-places.ts";
 import { askAddress } from "../../net/direct/ask-address.ts";
+import type { AskPlace } from "../../net/direct/ask-address.ts";
 import { localAddresses } from "../../net/direct/local-addresses.ts";
 import { mappingOf } from "../../net/direct/mapping.ts";
 import { listenTcp } from "../../net/listen.ts";
@@ -13,32 +15,33 @@ import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
 import type { RelayWay } from "./relay-way.ts";
 
-/** Two would do; a third one shows a NAT that has given the same port by luck. */
+/** Relays, and the control plane where it sees ports. Two would do; a third one shows a NAT that gave the same port by luck. */
 const mostAsked = 3;
 
 /** What stands between this machine and the relays, and whether two machines can meet without them. */
-export async function checkNat(relays: readonly RelayCandidate[], way: RelayWay): Promise<Finding> {
-  const { proxies, signal } = way;
+export async function checkNat(
+  relays: readonly RelayCandidate[],
+  control: URL,
+  { proxied, signal }: RelayWay,
+): Promise<Finding> {
   return await judged(
     signal,
     async () => {
-      if (relays.some(({ host, sharedPort: port }) => proxies.for({ use: "half", host, port })))
-        return skip("nat", "halves go through a proxy, so everything goes through relays");
-      const seen = await askAll(relays.slice(0, mostAsked), signal);
+      if (proxied) return skip("nat", "halves go through a proxy, so everything goes through relays");
+      const seen = await askAll(askPlaces(relays, control.href).slice(0, mostAsked), signal);
       return judgeNat(seen, localAddresses({ loopback: true }).ipv4);
     },
     ({ message }) => skip("nat", message),
   );
 }
 
-/** How the relays that answer see one and the same local port; the connections overlap, so that it stays theirs. */
-async function askAll(relays: readonly RelayCandidate[], signal: AbortSignal): Promise<SeenAddress[]> {
+/** How those that answer see one and the same local port; the connections overlap, so that it stays theirs. */
+async function askAll(places: readonly AskPlace[], signal: AbortSignal): Promise<SeenAddress[]> {
   using asked = new DisposableStack();
   const port = await freePort();
   const seen: SeenAddress[] = [];
-  for (const { host, sharedPort, tls } of relays)
+  for (const place of places)
     try {
-      const place = { host, port: sharedPort, tls };
       seen.push(asked.use(await askAddress(place, port, { signal, timeoutMs: stepMs })).seen);
     } catch (error) {
       signal.throwIfAborted();
@@ -50,7 +53,7 @@ async function askAll(relays: readonly RelayCandidate[], signal: AbortSignal): P
 /** What it means how relays see a port of this machine, whose own addresses are `own`. */
 export function judgeNat(seen: readonly SeenAddress[], own: readonly string[]): Finding {
   const mapping = mappingOf(seen);
-  if (mapping.type === "unknown") return skip("nat", "no relay says in IPv4 how it sees this machine");
+  if (mapping.type === "unknown") return skip("nat", "nobody says in IPv4 how it sees this machine");
   if (mapping.type === "symmetric") {
     const outside = mapping.outside.map(({ address, port }) => hostPort(address, port)).join(", then ");
     return warn(
@@ -60,14 +63,15 @@ export function judgeNat(seen: readonly SeenAddress[], own: readonly string[]): 
     );
   }
   const { address, port } = mapping.outside;
-  if (isLoopbackName(address)) return skip("nat", "the relays are on this machine, so none is between");
+  if (isLoopbackName(address)) return skip("nat", "the relays are on this machine, so no NAT is between");
   if (own.includes(address))
     return ok(
       "nat",
       `none on the way to the relays, which see ${address}, this machine's own; a direct path is possible`,
     );
   const outside = `seen as ${hostPort(address, port)}`;
-  if (seen.length === 1) return ok("nat", `there is one, ${outside}; its kind shows with two relays or more`);
+  if (seen.length === 1)
+    return ok("nat", `there is one, ${outside}; its kind shows when more than one relay can be asked`);
   return ok(
     "nat",
     `there is one, the same for all destinations (RFC 4787: endpoint-independent mapping), ${outside}; a direct path is possible`,

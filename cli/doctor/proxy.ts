@@ -1,5 +1,6 @@
 import type { Proxies, Proxy } from "../../net/proxy/proxies.ts";
 import { targetOf } from "../../net/proxy/url-target.ts";
+import type { RelayCandidate } from "../../protocol/api.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { fail, ok } from "./finding.ts";
@@ -17,6 +18,18 @@ export function checkProxy(
     if (!(error instanceof RdvError)) throw error;
     const advice = "correct the variable, or put the hosts to reach directly into NO_PROXY";
     return { proxy: undefined, finding: fail("proxy", error.message, advice) };
+  }
+}
+
+/** Whether halves to these relays go through a proxy; one that cannot be read is found when they are dialled. */
+export function areProxied(relays: readonly RelayCandidate[], proxies: Proxies): boolean {
+  try {
+    return relays.some(
+      ({ host, sharedPort: port }) => proxies.for({ use: "half", host, port }) !== undefined,
+    );
+  } catch (error) {
+    if (error instanceof RdvError) return true;
+    throw error;
   }
 }
 

@@ -52,6 +52,17 @@ test("a relay at whose port nothing listens fails at the connection, and no furt
   assert.ok(!checks.some(({ name }) => name === "relay-http"));
 });
 
+test("a relay whose name nobody knows fails at the name", async () => {
+  await using up = await startUp();
+  const { code, checks } = await diagnose(up, { host: "relay.invalid" });
+  assert.equal(code, 1);
+  const failed = checks.filter(({ status }) => status === "fail");
+  assert.deepEqual(
+    failed.map(({ name, detail }) => `${name} ${detail.split(":")[0]}`),
+    ["names relay.invalid"],
+  );
+});
+
 test("a relay with another key than the control plane names is trusted with nothing", async () => {
   await using up = await startUp();
   const { key, cert } = createIdentity();

@@ -36,7 +36,7 @@ test("the kind of a NAT shows in how relays see one and the same port", () => {
   assert.equal(judgeNat([], own).status, "skip");
   assert.match(
     judgeNat([a], own).detail,
-    /seen as 203\.0\.113\.5:40000; its kind shows with two relays or more/,
+    /seen as 203\.0\.113\.5:40000; its kind shows when more than one relay can be asked/,
   );
   assert.match(judgeNat([a, a], own).detail, /endpoint-independent mapping/);
   assert.match(judgeNat([a, b], own).detail, /was seen as 203\.0\.113\.5:40000, then 203\.0\.113\.5:40001$/);
