@@ -48,7 +48,8 @@ export type DirectOffer = z.infer<typeof DirectOffer>;
 
 /** The agent's answer, and that of the request. */
 export const DirectAnswer = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("candidates"), candidates }),
+  /** `key`: the agent's, for clients that know it from nowhere else (`--plain`). */
+  z.object({ type: z.literal("candidates"), candidates, key: Fingerprint.optional() }),
   /** `off`: its operator wants none. `busy`: too many attempts. `none`: it knows no address of its own. `old`: it does not know of such offers. `limited`: the session has limits that relays keep. */
   z.object({ type: z.literal("no"), reason: z.enum(["off", "busy", "none", "old", "limited"]) }),
 ]);

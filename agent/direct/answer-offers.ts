@@ -48,7 +48,8 @@ export function createDirectAnswers(deps: AnswersDeps): DirectAnswers {
     const { places, random, loopback = false, plain } = deps;
     await using meeting = await openMeeting({ places: places(), signal: stop.signal, random, loopback });
     if (meeting.candidates.length === 0) return no(offer, "none");
-    deps.onAnswer(offer, { type: "candidates", candidates: [...meeting.candidates] });
+    const own = { candidates: [...meeting.candidates], key: identity.fingerprint };
+    deps.onAnswer(offer, { type: "candidates", ...own });
     const outcome = await meeting.meet({
       targets: candidates,
       chooses: false,

@@ -21,8 +21,8 @@ export interface AttemptDeps {
   readonly offer: (offer: DirectOffer) => Promise<DirectAnswer>;
   readonly places: () => readonly AskPlace[];
   readonly identity: Identity;
-  /** Fingerprint of the agent's key. */
-  readonly agentKey: string;
+  /** Fingerprint of the agent's key; null: the one that comes with its answer. */
+  readonly agentKey: string | null;
   /** See `proofOfClient`. */
   readonly plain: boolean;
   readonly random: () => number;
@@ -32,38 +32,41 @@ export interface AttemptDeps {
   readonly loopback?: boolean;
 }
 
+/** `offer` names the connection at both ends. */
 export type Attempted =
-  { readonly type: "met"; readonly socket: Socket } | { readonly type: "missed"; readonly why: DirectMiss };
+  { readonly type: "met"; readonly socket: Socket; readonly offer: string } | { readonly type: "missed"; readonly why: DirectMiss };
 
 /** Tries once to meet the agent without relay. Throws the reason of `signal`, or what is nobody's expected fault. */
 export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Promise<Attempted> {
-  const { identity, agentKey, plain, random, loopback = false } = deps;
+  const { identity, plain, random, loopback = false } = deps;
   await using meeting = await openMeeting({ places: deps.places(), signal, random, loopback });
   if (meeting.candidates.length === 0) return { type: "missed", why: "no_address" };
   const offer = randomBytes(16).toString("base64url");
   const candidates = [...meeting.candidates];
   const answer = await abortable(ask(deps, { offer, key: identity.fingerprint, candidates }), signal);
   if (typeof answer === "string") return { type: "missed", why: answer };
+  const expect = deps.agentKey ?? answer.key;
+  if (expect === undefined) return { type: "missed", why: "old" };
   let met: Socket | undefined;
   const outcome = await meeting.meet({
-    targets: answer,
+    targets: answer.candidates,
     chooses: true,
-    prove: proofOfClient({ identity, expect: agentKey, offer, plain }),
+    prove: proofOfClient({ identity, expect, offer, plain }),
     onMet: (socket) => void (met = socket),
     signal,
     ...(deps.dialMs === undefined ? {} : { timeoutMs: deps.dialMs }),
   });
   if (!signal.aborted)
-    return met ? { type: "met", socket: met } : { type: "missed", why: missOf(outcome, meeting, answer) };
+    return met ? { type: "met", socket: met, offer } : { type: "missed", why: missOf(outcome, meeting, answer.candidates) };
   met?.destroy();
   throw signal.reason;
 }
 
-/** The agent's addresses, or why there are none. */
-async function ask(deps: AttemptDeps, offer: DirectOffer): Promise<readonly Candidate[] | DirectMiss> {
+/** The agent's answer with its addresses, or why there are none. */
+async function ask(deps: AttemptDeps, offer: DirectOffer): Promise<Extract<DirectAnswer, { type: "candidates" }> | DirectMiss> {
   try {
     const answer = await deps.offer(offer);
-    return answer.type === "candidates" ? answer.candidates : missOfReason[answer.reason];
+    return answer.type === "candidates" ? answer : missOfReason[answer.reason];
   } catch (error) {
     if (!(error instanceof RdvError)) throw error;
     if (error.code === "too_many") return "busy";

@@ -5,7 +5,7 @@ import type { Log } from "../../net/log.ts";
 import type { DirectMiss } from "../../protocol/connect.ts";
 import { limits } from "../../protocol/limits.ts";
 import { attemptDirect } from "./attempt.ts";
-import type { AttemptDeps } from "./attempt.ts";
+import type { AttemptDeps, Attempted } from "./attempt.ts";
 import { createDirectPlan } from "./direct-plan.ts";
 import type { DirectEffect, DirectEvent } from "./direct-plan.ts";
 import { startByte } from "./start-byte.ts";
@@ -18,7 +18,8 @@ interface DirectPathDeps extends AttemptDeps {
 
 /** A connection on which the agent serves, or why there is none. */
 export type DirectTaken =
-  | { readonly type: "direct"; readonly socket: Socket }
+  /** `offer` names the connection at both ends. */
+  | { readonly type: "direct"; readonly socket: Socket; readonly offer: string }
   | { readonly type: "missed"; readonly why: DirectMiss };
 
 /** The client's side of direct connections. Disposing gives up the attempt and closes those that nobody took. */
@@ -33,7 +34,7 @@ export interface DirectPath extends AsyncDisposable {
 export function createDirectPath(deps: DirectPathDeps): DirectPath {
   const plan = createDirectPlan(deps);
   const stop = new AbortController();
-  const wants = new Map<number, (given: Socket | DirectMiss) => void>();
+  const wants = new Map<number, (given: Met | DirectMiss) => void>();
   const timers = new Map<number, NodeJS.Timeout>();
   const ready = new Map<number, ReadySocket>();
   let running = Promise.resolve();
@@ -71,7 +72,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
           from: attempted.socket.remoteAddress,
           ms: took(),
         });
-        return keep(attempted.socket);
+        return keep(attempted);
       }
       deps.log.debug("no direct connection to the agent", { why: attempted.why, ms: took() });
       step({ type: "missed", why: attempted.why });
@@ -82,34 +83,34 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     }
   }
 
-  function keep(socket: Socket): void {
-    if (stop.signal.aborted) return void socket.destroy();
+  function keep(met: Met): void {
+    if (stop.signal.aborted) return void met.socket.destroy();
     lastId += 1;
     const connection = lastId;
     const onLost = (): void => {
       ready.delete(connection);
       step({ type: "lost", connection });
     };
-    ready.set(connection, keepReady(socket, onLost));
+    ready.set(connection, keepReady(met, onLost));
     step({ type: "met", connection });
   }
 
-  function takeReady(connection: number): Socket | DirectMiss {
-    const socket = ready.get(connection)?.take();
+  function takeReady(connection: number): Met | DirectMiss {
+    const met = ready.get(connection)?.take();
     ready.delete(connection);
-    return socket ?? "starting";
+    return met ?? "starting";
   }
 
-  function settle(want: number, given: Socket | DirectMiss): void {
+  function settle(want: number, given: Met | DirectMiss): void {
     clearTimeout(timers.get(want));
     timers.delete(want);
     wants.get(want)?.(given);
     wants.delete(want);
   }
 
-  async function want(): Promise<Socket | DirectMiss> {
+  async function want(): Promise<Met | DirectMiss> {
     lastId += 1;
-    const { promise, resolve } = Promise.withResolvers<Socket | DirectMiss>();
+    const { promise, resolve } = Promise.withResolvers<Met | DirectMiss>();
     wants.set(lastId, resolve);
     step({ type: "want", want: lastId });
     return await promise;
@@ -123,7 +124,8 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
       if (stop.signal.aborted) return { type: "missed", why: "off" };
       const given = await want();
       if (typeof given === "string") return { type: "missed", why: given };
-      if (await start(given)) return { type: "direct", socket: given };
+      const { socket, offer } = given;
+      if (await start(socket)) return { type: "direct", socket, offer };
       deps.log.debug("a direct connection had died meanwhile");
     }
   }
@@ -137,20 +139,23 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     async [Symbol.asyncDispose]() {
       stop.abort();
       for (const want of wants.keys()) settle(want, "off");
-      for (const connection of ready.values()) connection.take().destroy();
+      for (const connection of ready.values()) connection.take().socket.destroy();
       ready.clear();
       await running;
     },
   };
 }
 
+type Met = Extract<Attempted, { type: "met" }>;
+
 interface ReadySocket {
-  /** Hands the socket over; nobody watches it any more. */
-  take(): Socket;
+  /** Hands the connection over; nobody watches it any more. */
+  take(): Met;
 }
 
 /** Watches a connection that has nothing to say: whatever it says, it is of no use any more. */
-function keepReady(socket: Socket, onLost: () => void): ReadySocket {
+function keepReady(met: Met, onLost: () => void): ReadySocket {
+  const { socket } = met;
   const look = (): void => {
     if (socket.read() !== null) lose();
   };
@@ -159,8 +164,9 @@ function keepReady(socket: Socket, onLost: () => void): ReadySocket {
     socket.destroy();
     onLost();
   };
-  function detach(): Socket {
-    return socket.off("readable", look).off("end", lose).off("close", lose);
+  function detach(): Met {
+    socket.off("readable", look).off("end", lose).off("close", lose);
+    return met;
   }
   socket.on("readable", look).once("end", lose).once("close", lose);
   return { take: detach };

@@ -79,8 +79,8 @@ test("why there is no direct connection is said in the words of the list", async
     [{ refuse: "no_agent" }, "no_agent"],
     [{ refuse: "too_many" }, "busy"],
     [{ refuse: "unreachable" }, "no_control"],
-    [{ answer: { type: "candidates", candidates: [] } }, "timed_out"],
-    [{ answer: { type: "candidates", candidates: symmetric } }, "symmetric"],
+    [{ answer: { type: "candidates", candidates: [], key: agent.fingerprint } }, "timed_out"],
+    [{ answer: { type: "candidates", candidates: symmetric, key: agent.fingerprint } }, "symmetric"],
   ];
   for (const [options, why] of cases) {
     await using ends = openEnds({ ...options, only: true });
