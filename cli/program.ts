@@ -11,6 +11,7 @@ import { loginCommand } from "./commands/login.ts";
 import { relayCommand } from "./commands/relay.ts";
 import { relaysCommand } from "./commands/relays.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { sshCommand } from "./commands/ssh.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -18,6 +19,7 @@ const examples = `
 Examples:
   rdv up                          start a control plane and a relay on this machine
   rdv expose 22                   make this machine's ssh reachable through them
+  rdv ssh my-desk                 reach it from elsewhere, encrypted from end to end
   rdv invite ssh                  reach somebody who has nothing installed: they paste one line
   rdv sessions ls                 show what is exposed
   rdv doctor                      find out what keeps rdv from working here
@@ -33,6 +35,7 @@ export function createProgram(runtime: Runtime): Command {
     .version(version, "-V, --version", "show the version")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
+    .enablePositionalOptions()
     .usage("COMMAND [options]")
     .addHelpText("after", examples);
   for (const command of [
@@ -41,6 +44,7 @@ export function createProgram(runtime: Runtime): Command {
     inviteCommand,
     joinCommand,
     connectCommand,
+    sshCommand,
     bridgeCommand,
     relayCommand,
     relaysCommand,
