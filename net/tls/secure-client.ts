@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { connect } from "node:tls";
+import { connect, createSecureContext } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { RdvError } from "../../protocol/errors.ts";
 import { resetSocket } from "../pump-reset.ts";
@@ -15,6 +15,9 @@ interface SecureClientOptions {
   readonly timeoutMs: number;
 }
 
+/** One for all, and without the authorities of the system: to load them costs more than many handshakes. */
+const secureContext = createSecureContext({ minVersion: "TLSv1.3", ca: [] });
+
 /**
  * Begins TLS 1.3 on a connected socket. The other side is known by its key alone: neither names nor authorities nor
  * dates are looked at. Throws `untrusted` for another key, `unreachable`, `timeout`, or the reason of `signal`, and
@@ -29,7 +32,7 @@ export async function secureClient(socket: Socket, options: SecureClientOptions)
       reject(new RdvError("timeout", `${where} takes connections but speaks no TLS within ${timeoutMs} ms`)),
     timeoutMs,
   );
-  const secure = connect({ socket, minVersion: "TLSv1.3", rejectUnauthorized: false });
+  const secure = connect({ socket, secureContext, rejectUnauthorized: false });
   refuseTruncation(secure);
   // Stays for good: a reset before the owner has looked must not end the process.
   secure.on("error", (error) => reject(handshakeError(error, where)));
