@@ -1,11 +1,13 @@
 import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
+import type { Identity } from "../net/tls/certificate.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import type { PoolPlacement } from "./pool.ts";
 import type { RouteOptions } from "./relay-route.ts";
 import { createPresence } from "./presence.ts";
 import type { PresenceEvent } from "./presence.ts";
+import { createAdmission } from "./secure/admission.ts";
 import { createTargetDial } from "./target-dial.ts";
 import { createTargetWatch } from "./target-watch.ts";
 import type { Target } from "./target.ts";
@@ -37,6 +39,10 @@ export interface InvitedDeps {
   readonly session: string;
   /** The only address that is dialled. */
   readonly target: Target;
+  /** Named in the claim: with it encryption from end to end is ended here. */
+  readonly identity: Identity;
+  /** Nobody comes in but the inviter, with a ticket. */
+  readonly onlyTicketed: boolean;
   readonly pump: Pump;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -59,7 +65,12 @@ export async function serveInvited(deps: InvitedDeps): Promise<InvitedEnd> {
     "clients are turned away; check that the service runs there",
     log,
   );
-  const pairs = createLivePairs({ dial: createTargetDial(target, watch), pump: deps.pump, onEvent });
+  const pairs = createLivePairs({
+    admission: createAdmission(deps),
+    dial: createTargetDial(target, watch),
+    pump: deps.pump,
+    onEvent,
+  });
   const presence = createPresence(onEvent);
   let ready = false;
   const pool = createWarmPool({

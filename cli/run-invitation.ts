@@ -4,7 +4,7 @@ import type { createApi } from "../protocol/client.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { CreateInvitation, CreatedInvitation, Joined } from "../protocol/invitations.ts";
 import { fingerprint, knownHostsLine } from "./host-key.ts";
-import { nextLine, splitAddress } from "./next-line.ts";
+import { nextLine, privateLine, splitAddress } from "./next-line.ts";
 import type { Output } from "./output.ts";
 import { formatQr } from "./qr.ts";
 import { runGuestCommand } from "./guest-command.ts";
@@ -83,7 +83,7 @@ function announce(run: Run, invited: CreatedInvitation): void {
 }
 
 function showOtherWays({ output, qr, request }: Run, { url, powershell, raw }: CreatedInvitation): void {
-  output.note(`  on Windows    ${powershell}`);
+  if (request.private !== true) output.note(`  on Windows    ${powershell}`);
   output.note(`  in a browser  ${url}`);
   if (raw !== null) output.note(`  with socat    ${rawLine(raw, request.target)}`);
   if (qr) output.note(formatQr(url, { color: true }));
@@ -112,6 +112,7 @@ async function follow(
   const { id: session, name, address } = invited.session;
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   let user = userInfo().username;
+  let agentKey: string | undefined;
   let there: boolean | undefined;
 
   function onPresence(present: boolean): void {
@@ -123,9 +124,12 @@ async function follow(
       return output.note("they are away; the same machine may come back");
     }
     const place = splitAddress(address);
+    const line = run.request.private
+      ? privateLine(target, agentKey === undefined ? name : `${name}#${agentKey}`, false)
+      : nextLine(target, place, user);
     output.event(
-      { event: "ready", command: "invite", session, name, address },
-      first ? nextLine(target, place, user) : undefined,
+      { event: "ready", command: "invite", session, name, address, agentKey: agentKey ?? null },
+      first ? line : undefined,
     );
     if (!first) return output.note("they are back");
     if (command.length === 0) return;
@@ -143,6 +147,7 @@ async function follow(
     proxies: runtime.proxies,
     onJoined(by, times) {
       user = by.user || user;
+      agentKey = by.fingerprint;
       tellJoined(run, invited, by, times);
     },
     onPresence,
@@ -152,19 +157,22 @@ async function follow(
 }
 
 function tellJoined(
-  { output, target }: Run,
+  { output, target, request }: Run,
   { session }: CreatedInvitation,
   by: Joined,
   times: number,
 ): void {
   const { host, user, ip, method, hostkey } = by;
   const key = hostkey === "" ? {} : { hostKey: hostkey, fingerprint: fingerprint(hostkey) };
-  output.event({ event: "joined", session: session.id, host, user, ip, method, times, ...key });
+  const agentKey = by.fingerprint ?? null;
+  output.event({ event: "joined", session: session.id, host, user, ip, method, times, agentKey, ...key });
   output.note("");
   output.note(
     `${user || "Somebody"} on ${host || "a machine without a name"} (${ip}) has joined, by ${method}`,
   );
+  if (agentKey !== null) output.note(`  its key      ${agentKey}, for rdv connect; compare it by voice`);
   if (target.service !== "ssh" || hostkey === "") return;
   output.note(`  host key     ${fingerprint(hostkey)}, as that machine says`);
+  if (request.private) return;
   output.note(`  known_hosts  ${knownHostsLine(splitAddress(session.address), hostkey)}`);
 }

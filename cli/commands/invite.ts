@@ -2,6 +2,7 @@ import { hostname, userInfo } from "node:os";
 import { Command } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
+import { RdvError } from "../../protocol/errors.ts";
 import type { CreateInvitation } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
@@ -25,6 +26,7 @@ const Options = z.object({
   region: z.string().optional(),
   as: z.string().min(1).max(80).optional(),
   qr: z.boolean().optional(),
+  private: z.boolean().default(false),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
 });
@@ -43,6 +45,7 @@ export function inviteCommand(runtime: Runtime): Command {
         .option("--name <name>", "the session's name", parseName)
         .option("--region <region>", "region of the relay", parseRegion)
         .option("--as <name>", "who asks, as they will read it (default: user@host)")
+        .option("--private", "no public port: they join with rdv, and you come with rdv connect or rdv ssh")
         .option(
           "--raw",
           "also open a port on which whoever connects is the other machine; for ssh and TLS alone",
@@ -69,6 +72,8 @@ async function invite(
   const { output } = commonFrom(rawOptions, runtime);
   const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  if (options.private && command.length > 0)
+    throw new RdvError("usage", "--private has no host and port for a command: leave out one of the two");
   const request: CreateInvitation = {
     target: target.label,
     inviter: options.as ?? `${userInfo().username}@${hostname()}`.slice(0, 80),
@@ -77,6 +82,7 @@ async function invite(
     ...(options.allow === undefined ? {} : { allow: options.allow }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.private ? { private: true } : {}),
     ...(options.raw || options.rawFrom !== undefined ? { raw: { from: options.rawFrom ?? null } } : {}),
   };
   await runInvitation({

@@ -5,6 +5,7 @@ import { serveInvited } from "../../agent/invited.ts";
 import type { InvitedEvent } from "../../agent/invited.ts";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
+import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { readCode } from "../../protocol/invitations.ts";
 import type { InvitationDetails } from "../../protocol/invitations.ts";
@@ -14,6 +15,7 @@ import { scanHostKey } from "../host-key.ts";
 import { machineId } from "../machine-id.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import { outboundFrom, withTransportOption } from "../outbound.ts";
+import { identityPath } from "../open-client.ts";
 import type { Output } from "../output.ts";
 import { pairNote } from "../pair-note.ts";
 import type { Runtime } from "../runtime.ts";
@@ -73,22 +75,26 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   await using pump = await openPump(rawOptions, output.log);
   const isSsh = details.service === "ssh" || target.service === "ssh";
   const hostkey = isSsh ? await scanHostKey(target.host, target.port, runtime.signal) : "";
+  const identity = loadIdentity(identityPath(stateDir));
   const admission = await api.claimInvitation(code, {
     machine: machineId(`${control}/j/${code}`),
     host: labelled(hostname()),
     user: labelled(userInfo().username),
     method: "rdv",
     hostkey,
+    fingerprint: identity.fingerprint,
   });
   const end = await serveInvited({
     admission,
     session: details.session,
     target,
+    identity,
+    onlyTicketed: details.private,
     pump,
     log: output.log,
     signal: runtime.signal,
     outbound: outboundFrom(rawOptions, runtime),
-    onEvent: (event) => report(event, details, target, output),
+    onEvent: (event) => report(event, details, target, identity.fingerprint, output),
   });
   output.event({ event: "ended", session: details.session, reason: end });
   output.note(endings[end]);
@@ -148,12 +154,19 @@ async function askConsent({ ask, signal }: Runtime): Promise<void> {
     throw new RdvError("forbidden", "not allowed; nothing was opened");
 }
 
-function report(event: InvitedEvent, details: InvitationDetails, target: Target, output: Output): void {
+function report(
+  event: InvitedEvent,
+  details: InvitationDetails,
+  target: Target,
+  agentKey: string,
+  output: Output,
+): void {
   const { type, ...fields } = event;
   if (event.type === "ready") {
     const { session, address } = details;
-    output.event({ event: "ready", command: "join", session, address });
-    return output.note(`ready: ${address} leads to ${target.label}; Ctrl-C ends it`);
+    output.event({ event: "ready", command: "join", session, address, agentKey });
+    output.note(`ready: ${address} leads to ${target.label}; Ctrl-C ends it`);
+    return output.note(`this machine's key, for them to compare: ${agentKey}`);
   }
   output.event({ event: type, ...fields });
   output.note(pairNote(event));

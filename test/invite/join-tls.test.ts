@@ -5,6 +5,7 @@ import type { InvitedEvent } from "../../agent/invited.ts";
 import { parseTarget } from "../../agent/target.ts";
 import { silentLog } from "../../net/log.ts";
 import { createPortablePump } from "../../net/portable-pump.ts";
+import { createIdentity } from "../../net/tls/certificate.ts";
 import { createApi } from "../../protocol/client.ts";
 import { ask } from "../fixtures/clients.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
@@ -34,6 +35,8 @@ test("an invited rdv dials its relay in TLS, and waits at none that shows anothe
       admission: { ...admission, tls },
       session: session.name,
       target,
+      identity: createIdentity(),
+      onlyTicketed: false,
       pump,
       log: silentLog,
       signal: stop.signal,
