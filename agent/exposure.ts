@@ -12,6 +12,9 @@ import type { ProofKey } from "../protocol/proof.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
 import { abortable } from "./abortable.ts";
+import { createDirectAnswers } from "./direct/answer-offers.ts";
+import { askPlaces } from "./direct/ask-places.ts";
+import type { DirectConnection } from "./direct/prove.ts";
 import { isListening } from "./listening.ts";
 import { measureRegions } from "./measure-regions.ts";
 import { createLivePairs } from "./live-pairs.ts";
@@ -35,6 +38,8 @@ export interface ExposureDeps {
   readonly target: Target;
   /** With which encryption from end to end is ended here; without it clients with a ticket come in as they are. */
   readonly identity?: Identity | undefined;
+  /** The key with which clients are met without relay; by default nobody is. */
+  readonly directKey?: Identity | undefined;
   /** Halves to keep waiting at each relay. */
   readonly pool: number;
   readonly pump: Pump;
@@ -176,6 +181,16 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     onBack: () => presence.back("control"),
     onFatal: (error) => end("ended", { type: "ended", reason: error.message }),
   });
+  const direct = createDirectAnswers({
+    identity: deps.directKey,
+    plain: identity === undefined,
+    places: () => askPlaces(link.session.placements, deps.api.agentSocket(link.session.id).url),
+    onAnswer: (offer, answer) => void link.send({ type: "direct", offer, answer }),
+    onOutcome: (offer, outcome) => void link.send({ type: "path", offer, outcome }),
+    onClient: serveDirect,
+    log,
+    random,
+  });
   const renewal = setInterval(() => link.send({ type: "renew" }), deps.renewMs ?? limits.ticketRenewMs);
   // A wrong port is noticed before the first client comes.
   const check = isListening(deps.target).then((listening) => {
@@ -199,11 +214,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
       case "check":
         return pools.check(signal.relay);
       case "direct":
-        return void link.send({
-          type: "direct",
-          offer: signal.offer,
-          answer: { type: "no", reason: "off" },
-        });
+        return direct.offer(signal.from);
       case "replaced":
         return end("replaced", { type: "replaced" });
       case "ended":
@@ -226,6 +237,13 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     presence.back(relay);
   }
 
+  function serveDirect({ socket, peer: client }: DirectConnection, pair: string): void {
+    const { id, policy } = link.session;
+    if (once || ending !== undefined || pairs.size >= policy.pairs) return void socket.destroy();
+    const head = { pair, client, demand: 0, ticketed: true };
+    void pairs.serve(id, head, socket, Buffer.alloc(0), "direct");
+  }
+
   /** Not async: a suspended function would keep the client's socket object for as long as the pair lives. */
   function serve(head: PairedHead, socket: Socket, early: Buffer): void {
     if (once) {
@@ -243,6 +261,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     ending = how;
     pools[Symbol.dispose]();
     if (how !== "once") void link[Symbol.asyncDispose]();
+    void direct[Symbol.asyncDispose]();
     const over = how === "replaced" ? pairs.finish(Infinity) : pairs.finish(0);
     void over.then(() => done.resolve(how));
   }
@@ -257,7 +276,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     deps.signal.removeEventListener("abort", onAbort);
     clearInterval(renewal);
     pools[Symbol.dispose]();
-    await Promise.all([pairs.finish(deps.finishMs ?? 0), check]);
+    await Promise.all([direct[Symbol.asyncDispose](), pairs.finish(deps.finishMs ?? 0), check]);
     await link.sayBye();
     await link[Symbol.asyncDispose]();
     done.resolve(ending);

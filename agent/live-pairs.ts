@@ -8,13 +8,23 @@ import { servePair } from "./serve-pair.ts";
 import type { ServedPair } from "./serve-pair.ts";
 import type { TargetDial } from "./target-dial.ts";
 
+/** The way between a client and the agent. */
+export type PairPath = "relay" | "direct";
+
 export type PairEvent =
-  | { readonly type: "paired"; readonly session: string; readonly pair: string; readonly client: string }
+  | {
+      readonly type: "paired";
+      readonly session: string;
+      readonly pair: string;
+      readonly client: string;
+      readonly path: PairPath;
+    }
   | {
       readonly type: "closed";
       readonly session: string;
       readonly pair: string;
       readonly client: string;
+      readonly path: PairPath;
       /** From the client to the service. */
       readonly bytesIn: number;
       readonly bytesOut: number;
@@ -32,8 +42,8 @@ interface LivePairsDeps {
 
 /** The clients that are being served now. */
 export interface LivePairs {
-  /** Serves a client that has come; resolves when that pair is over. */
-  serve(session: string, head: PairedHead, socket: Socket, early: Buffer): Promise<void>;
+  /** Serves a client that has come, and that was let in already if it came directly; resolves when that pair is over. */
+  serve(session: string, head: PairedHead, socket: Socket, early: Buffer, path?: PairPath): Promise<void>;
   /** Lets the pairs go on for up to so many milliseconds (Infinity: until they end), cuts the rest; resolves when none lives. */
   finish(ms: number): Promise<void>;
   readonly size: number;
@@ -46,13 +56,16 @@ export function createLivePairs({ onEvent, admission, ...deps }: LivePairsDeps):
 
   return {
     // Not async: a suspended function would keep the client's socket object for as long as the pair lives.
-    serve(session, head, socket, early) {
+    serve(session, head, socket, early, path = "relay") {
       const { pair, client } = head;
-      onEvent({ type: "paired", session, pair, client });
-      const served = servePair(socket, early, { ...deps, enter: admission?.(head) });
+      onEvent({ type: "paired", session, pair, client, path });
+      const served = servePair(socket, early, {
+        ...deps,
+        enter: path === "relay" ? admission?.(head) : undefined,
+      });
       if (cut) served.cut();
       const over = served.end.then((end) => {
-        onEvent({ type: "closed", session, pair, client, ...end });
+        onEvent({ type: "closed", session, pair, client, path, ...end });
         pairs.delete(served);
       });
       pairs.set(served, over);

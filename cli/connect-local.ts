@@ -23,6 +23,7 @@ export async function connectLocal(client: Client, run: LocalRun): Promise<void>
   const { output, runtime } = run;
   const tickets = await client.source.current(runtime.signal);
   client.trust?.expected(tickets);
+  client.prepare(tickets);
   await using pump = await openPump(run.rawOptions, output.log);
   const { session, name } = tickets;
   await using forward = await startForward({

@@ -2,14 +2,18 @@ import { join } from "node:path";
 import { createConnector } from "../agent/connect/connector.ts";
 import type { Connector } from "../agent/connect/connector.ts";
 import { createRelayPath } from "../agent/connect/relay-path.ts";
+import type { OpenPath } from "../agent/connect/path.ts";
+import { createDirectFirst } from "../agent/direct/direct-first.ts";
 import { createTicketSource } from "../agent/connect/ticket-source.ts";
 import type { TicketSource } from "../agent/connect/ticket-source.ts";
 import { createTrust } from "../agent/connect/trust.ts";
 import type { Trust } from "../agent/connect/trust.ts";
 import { loadIdentity } from "../net/tls/load-identity.ts";
+import type { ClientTickets } from "../protocol/connect.ts";
 import type { Api } from "../protocol/client.ts";
 import { createProofKey } from "../protocol/proof.ts";
 import { clientFrom } from "./common-options.ts";
+import { directFrom } from "./direct-option.ts";
 import { openKnownAgents } from "./known-agents.ts";
 import { outboundFrom } from "./outbound.ts";
 import type { Output } from "./output.ts";
@@ -17,12 +21,14 @@ import type { Runtime } from "./runtime.ts";
 import type { SessionAddress } from "./session-address.ts";
 
 /** The client of one session, for as long as a command runs. */
-export interface Client extends Disposable {
+export interface Client extends AsyncDisposable {
   readonly api: Api;
   readonly source: TicketSource;
   /** Undefined with `--plain`. */
   readonly trust: Trust | undefined;
   readonly connector: Connector;
+  /** Begins with what takes time, before anybody needs a connection. */
+  prepare(tickets: ClientTickets): void;
 }
 
 interface ClientDeps {
@@ -54,13 +60,38 @@ export async function openClient(deps: ClientDeps): Promise<Client> {
         known: openKnownAgents(stateDir, credentials.control),
         onFirstSight: (name, key) => output.note(firstSight(name, key)),
       });
-  const openPath = createRelayPath({
-    identity: loadIdentity(identityPath(stateDir)),
+  const identity = loadIdentity(identityPath(stateDir));
+  const relay = createRelayPath({
+    identity,
     proofKey,
     outbound: { log, ...outboundFrom(rawOptions, runtime) },
   });
-  const connector = createConnector({ source, trust, openPath, log });
-  return { api, source, trust, connector, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  const mode = directFrom(rawOptions);
+  const direct =
+    mode === "off"
+      ? undefined
+      : createDirectFirst({
+          only: mode === "only",
+          relay,
+          api,
+          controlUrl: credentials.control,
+          identity,
+          pinned: address.agentKey,
+          log,
+        });
+  const openPath: OpenPath =
+    direct?.open ?? (async (way, signal) => await relay({ ...way, direct: "off" }, signal));
+  return {
+    api,
+    source,
+    trust,
+    connector: createConnector({ source, trust, openPath, log }),
+    prepare: (tickets) => direct?.prepare({ tickets, agentKey: trust?.expected(tickets) ?? null }),
+    [Symbol.asyncDispose]: async () => {
+      source[Symbol.dispose]();
+      await direct?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 function firstSight(name: string, key: string): string {

@@ -5,7 +5,7 @@ import type { PresenceEvent } from "../agent/presence.ts";
 export function pairNote(event: PairEvent | PresenceEvent): string {
   switch (event.type) {
     case "paired":
-      return `${event.client} connected`;
+      return `${event.client} connected${event.path === "direct" ? " directly" : ""}`;
     case "closed":
       return `${event.client} left: ${event.bytesIn} bytes in, ${event.bytesOut} bytes out, ${event.outcome}`;
     case "waiting":

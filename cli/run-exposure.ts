@@ -29,6 +29,8 @@ export interface ExposureOptions {
   readonly relays?: number | undefined;
   /** Halves in plain TCP, with proofs. */
   readonly plain?: boolean | undefined;
+  /** Whether clients of `rdv connect` are met without relay; by default they are. */
+  readonly direct?: "auto" | "off" | undefined;
   /** No public port. */
   readonly private?: boolean | undefined;
 }
@@ -59,6 +61,7 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
     outbound,
     proofKey: options.plain === true ? await createProofKey() : undefined,
     identity,
+    directKey: options.direct === "off" ? undefined : run.identity,
     request: requestFor(target, options),
     pool: options.pool,
     log: output.log,

@@ -15,6 +15,8 @@ interface Connection {
   /** Of the program that came to the local port. */
   readonly client: string;
   readonly path: OpenedPath["path"];
+  /** See `OpenedPath`. */
+  readonly why: string;
 }
 
 export type ForwardEvent =
@@ -74,8 +76,12 @@ export async function startForward(deps: ForwardDeps): Promise<Forward> {
     }
   }
 
-  async function joined(near: Leg, { socket, early, pair, path }: OpenedPath, client: string): Promise<void> {
-    const connection = { pair, client, path };
+  async function joined(
+    near: Leg,
+    { socket, early, pair, path, why }: OpenedPath,
+    client: string,
+  ): Promise<void> {
+    const connection = { pair, client, path, why };
     const bytes = pump.join(near, { socket, early, ended: false });
     living.add(bytes);
     if (stop.signal.aborted) bytes.cut();

@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
-import type { ClientTickets } from "../../protocol/connect.ts";
+import type { ClientTickets, DirectMiss } from "../../protocol/connect.ts";
 
 /** What a client knows of the way to a session's agent. */
 export interface Approach {
   readonly tickets: ClientTickets;
   /** The only key that the agent may have; null: nothing is encrypted from end to end (`--plain`). */
   readonly agentKey: string | null;
+  /** Why it does not go directly, when that was tried. */
+  readonly direct?: DirectMiss | undefined;
 }
 
 /** A connection to a session's agent, as it stands when the first byte of a client's may be sent. */

@@ -11,7 +11,7 @@ import { openHalf } from "../half.ts";
 import type { HalfFailure } from "../pool.ts";
 import { createRelayRoute } from "../relay-route.ts";
 import type { RelayRoute, RouteOptions } from "../relay-route.ts";
-import type { OpenPath, OpenedPath } from "./path.ts";
+import type { Approach, OpenPath, OpenedPath } from "./path.ts";
 
 interface RelayPathDeps {
   /** Of this client. */
@@ -36,12 +36,13 @@ export function createRelayPath(deps: RelayPathDeps): OpenPath {
     );
   }
 
-  return async ({ tickets, agentKey }, signal) => {
+  return async (approach, signal) => {
+    const { tickets } = approach;
     keepRoutes(tickets.placements);
     let failure: RdvError | undefined;
     for (const placement of tickets.placements) {
       try {
-        return await openAt(placement, routes.get(placement.relay), agentKey, deps, signal);
+        return await openAt(placement, routes.get(placement.relay), approach, deps, signal);
       } catch (error) {
         if (!(error instanceof RdvError) || error.code === "untrusted") throw error;
         failure = moreTelling(failure, error);
@@ -60,12 +61,12 @@ function moreTelling(before: RdvError | undefined, now: RdvError): RdvError {
 async function openAt(
   placement: TicketedPlacement,
   route: RelayRoute | undefined,
-  agentKey: string | null,
+  { agentKey, direct }: Approach,
   deps: RelayPathDeps,
   signal: AbortSignal,
 ): Promise<OpenedPath> {
   const { identity } = deps;
-  const { head, socket, early } = await paired(placement, route, deps, signal);
+  const { head, socket, early } = await paired(placement, route, { ...deps, direct }, signal);
   const why = `over the relay at ${hostPort(placement.host, placement.sharedPort)}`;
   const opened = { path: "relay", why, pair: head.pair } as const;
   if (agentKey === null) return { ...opened, socket, early };
@@ -83,7 +84,7 @@ interface Paired {
 async function paired(
   relay: TicketedPlacement,
   route: RelayRoute | undefined,
-  { dialMs = limits.dialMs, proofKey }: RelayPathDeps,
+  { dialMs = limits.dialMs, proofKey, direct }: RelayPathDeps & Pick<Approach, "direct">,
   signal: AbortSignal,
 ): Promise<Paired> {
   signal.throwIfAborted();
@@ -94,6 +95,7 @@ async function paired(
     ...(route === undefined ? {} : { route }),
     dialMs,
     proofKey,
+    direct,
     onAccepted: () => {},
     onPaired: (head, socket, early) => resolve({ head, socket, early }),
     onLost: (failure) => reject(failureError(failure)),

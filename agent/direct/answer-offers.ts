@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { AskPlace } from "../../net/direct/ask-address.ts";
 import { openMeeting } from "../../net/direct/meeting.ts";
 import type { Log } from "../../net/log.ts";
@@ -7,19 +6,19 @@ import type { DirectAnswer, DirectOffer, DirectOutcome } from "../../protocol/co
 import { limits } from "../../protocol/limits.ts";
 import { createIdleClients } from "./idle-clients.ts";
 import { proofOfAgent } from "./prove.ts";
+import type { DirectConnection } from "./prove.ts";
 
 interface AnswersDeps {
-  /** The agent's key; without one, or with `off`, every offer is answered with a no. */
+  /** The agent's key; without one every offer is answered with a no. */
   readonly identity: Identity | undefined;
-  readonly off: boolean;
   /** See `proofOfAgent`. */
   readonly plain: boolean;
   readonly places: () => readonly AskPlace[];
   readonly onAnswer: (offer: string, answer: DirectAnswer) => void;
   /** What became of an attempt. */
   readonly onOutcome: (offer: string, outcome: DirectOutcome) => void;
-  /** A client needs its direct connection now; the socket is the callee's, and `offer` names the pair at both ends. */
-  readonly onClient: (socket: Socket, offer: string) => void;
+  /** A client needs its direct connection now; it is the callee's, and `offer` names the pair at both ends. */
+  readonly onClient: (connection: DirectConnection, offer: string) => void;
   readonly log: Log;
   readonly random: () => number;
   /** Addresses of this very machine count too, for tests. */
@@ -54,7 +53,7 @@ export function createDirectAnswers(deps: AnswersDeps): DirectAnswers {
       targets: candidates,
       chooses: false,
       prove: proofOfAgent({ identity, expect: key, offer, plain }),
-      onMet: (socket) => idle.add(socket, key, offer),
+      onMet: (connection) => idle.add(connection, key, offer),
       signal: stop.signal,
     });
     if (stop.signal.aborted) return;
@@ -64,8 +63,8 @@ export function createDirectAnswers(deps: AnswersDeps): DirectAnswers {
 
   return {
     offer(from) {
-      const { identity, off } = deps;
-      if (off || identity === undefined) return no(from.offer, "off");
+      const { identity } = deps;
+      if (identity === undefined) return no(from.offer, "off");
       if (attempts.size >= limits.directAttempts) return no(from.offer, "busy");
       const running = attempt(identity, from)
         .catch((error: unknown) => {

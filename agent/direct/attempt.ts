@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
 import type { AskPlace } from "../../net/direct/ask-address.ts";
 import { isSymmetric } from "../../net/direct/mapping.ts";
 import { openMeeting } from "../../net/direct/meeting.ts";
@@ -15,6 +14,7 @@ import type {
 import { RdvError } from "../../protocol/errors.ts";
 import { abortable } from "../abortable.ts";
 import { proofOfClient } from "./prove.ts";
+import type { DirectConnection } from "./prove.ts";
 
 export interface AttemptDeps {
   /** Passes an offer on to the session's agent and gives its answer. */
@@ -34,7 +34,8 @@ export interface AttemptDeps {
 
 /** `offer` names the connection at both ends. */
 export type Attempted =
-  { readonly type: "met"; readonly socket: Socket; readonly offer: string } | { readonly type: "missed"; readonly why: DirectMiss };
+  | { readonly type: "met"; readonly connection: DirectConnection; readonly offer: string }
+  | { readonly type: "missed"; readonly why: DirectMiss };
 
 /** Tries once to meet the agent without relay. Throws the reason of `signal`, or what is nobody's expected fault. */
 export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Promise<Attempted> {
@@ -47,23 +48,28 @@ export async function attemptDirect(deps: AttemptDeps, signal: AbortSignal): Pro
   if (typeof answer === "string") return { type: "missed", why: answer };
   const expect = deps.agentKey ?? answer.key;
   if (expect === undefined) return { type: "missed", why: "old" };
-  let met: Socket | undefined;
+  let met: DirectConnection | undefined;
   const outcome = await meeting.meet({
     targets: answer.candidates,
     chooses: true,
     prove: proofOfClient({ identity, expect, offer, plain }),
-    onMet: (socket) => void (met = socket),
+    onMet: (connection) => void (met = connection),
     signal,
     ...(deps.dialMs === undefined ? {} : { timeoutMs: deps.dialMs }),
   });
   if (!signal.aborted)
-    return met ? { type: "met", socket: met, offer } : { type: "missed", why: missOf(outcome, meeting, answer.candidates) };
+    return met
+      ? { type: "met", connection: met, offer }
+      : { type: "missed", why: missOf(outcome, meeting, answer.candidates) };
   met?.destroy();
   throw signal.reason;
 }
 
 /** The agent's answer with its addresses, or why there are none. */
-async function ask(deps: AttemptDeps, offer: DirectOffer): Promise<Extract<DirectAnswer, { type: "candidates" }> | DirectMiss> {
+async function ask(
+  deps: AttemptDeps,
+  offer: DirectOffer,
+): Promise<Extract<DirectAnswer, { type: "candidates" }> | DirectMiss> {
   try {
     const answer = await deps.offer(offer);
     return answer.type === "candidates" ? answer : missOfReason[answer.reason];

@@ -8,6 +8,7 @@ import { attemptDirect } from "./attempt.ts";
 import type { AttemptDeps, Attempted } from "./attempt.ts";
 import { createDirectPlan } from "./direct-plan.ts";
 import type { DirectEffect, DirectEvent } from "./direct-plan.ts";
+import type { DirectConnection } from "./prove.ts";
 import { startByte } from "./start-byte.ts";
 
 interface DirectPathDeps extends AttemptDeps {
@@ -19,7 +20,7 @@ interface DirectPathDeps extends AttemptDeps {
 /** A connection on which the agent serves, or why there is none. */
 export type DirectTaken =
   /** `offer` names the connection at both ends. */
-  | { readonly type: "direct"; readonly socket: Socket; readonly offer: string }
+  | { readonly type: "direct"; readonly connection: DirectConnection; readonly offer: string }
   | { readonly type: "missed"; readonly why: DirectMiss };
 
 /** The client's side of direct connections. Disposing gives up the attempt and closes those that nobody took. */
@@ -69,7 +70,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
       const attempted = await attemptDirect(deps, stop.signal);
       if (attempted.type === "met") {
         deps.log.debug("a direct connection to the agent", {
-          from: attempted.socket.remoteAddress,
+          from: attempted.connection.peer,
           ms: took(),
         });
         return keep(attempted);
@@ -84,7 +85,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
   }
 
   function keep(met: Met): void {
-    if (stop.signal.aborted) return void met.socket.destroy();
+    if (stop.signal.aborted) return met.connection.destroy();
     lastId += 1;
     const connection = lastId;
     const onLost = (): void => {
@@ -124,8 +125,8 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
       if (stop.signal.aborted) return { type: "missed", why: "off" };
       const given = await want();
       if (typeof given === "string") return { type: "missed", why: given };
-      const { socket, offer } = given;
-      if (await start(socket)) return { type: "direct", socket, offer };
+      const { connection, offer } = given;
+      if (await start(connection.socket)) return { type: "direct", connection, offer };
       deps.log.debug("a direct connection had died meanwhile");
     }
   }
@@ -139,7 +140,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     async [Symbol.asyncDispose]() {
       stop.abort();
       for (const want of wants.keys()) settle(want, "off");
-      for (const connection of ready.values()) connection.take().socket.destroy();
+      for (const connection of ready.values()) connection.take().connection.destroy();
       ready.clear();
       await running;
     },
@@ -155,7 +156,7 @@ interface ReadySocket {
 
 /** Watches a connection that has nothing to say: whatever it says, it is of no use any more. */
 function keepReady(met: Met, onLost: () => void): ReadySocket {
-  const { socket } = met;
+  const { socket } = met.connection;
   const look = (): void => {
     if (socket.read() !== null) lose();
   };

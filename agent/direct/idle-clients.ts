@@ -1,22 +1,22 @@
-import type { Socket } from "node:net";
 import { readExactly } from "../../net/direct/read-exactly.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { DirectConnection } from "./prove.ts";
 import { startByte } from "./start-byte.ts";
 
 interface IdleDeps {
-  /** The client needs the connection now; the socket is the callee's, and `offer` named the attempt that made it. */
-  readonly onStart: (socket: Socket, offer: string) => void;
+  /** The client needs the connection now; it is the callee's, and `offer` named the attempt that made it. */
+  readonly onStart: (connection: DirectConnection, offer: string) => void;
 }
 
 /** Direct connections that clients have made and do not need yet. */
 export interface IdleClients extends Disposable {
   /** Keeps a connection of the client with this key; the oldest goes when there are too many. */
-  add(socket: Socket, key: string, offer: string): void;
+  add(connection: DirectConnection, key: string, offer: string): void;
   readonly size: number;
 }
 
 interface Idle {
-  readonly socket: Socket;
+  readonly connection: DirectConnection;
   readonly key: string;
   readonly offer: string;
 }
@@ -34,26 +34,26 @@ export function createIdleClients({ onStart }: IdleDeps): IdleClients {
 
   function drop(idle: Idle): void {
     all.delete(idle);
-    idle.socket.destroy();
+    idle.connection.destroy();
   }
 
   async function waitForStart(idle: Idle): Promise<void> {
     try {
-      const byte = await readExactly(idle.socket, startByte.length, stop.signal);
+      const byte = await readExactly(idle.connection.socket, startByte.length, stop.signal);
       if (!byte.equals(startByte)) throw new Error("not the byte that starts a connection");
     } catch {
       return drop(idle);
     }
     if (!all.delete(idle)) return;
-    idle.socket.write(startByte);
-    onStart(idle.socket, idle.offer);
+    idle.connection.socket.write(startByte);
+    onStart(idle.connection, idle.offer);
   }
 
   return {
-    add(socket, key, offer) {
-      if (stop.signal.aborted) return void socket.destroy();
+    add(connection, key, offer) {
+      if (stop.signal.aborted) return connection.destroy();
       makeRoom(key);
-      const idle = { socket, key, offer };
+      const idle = { connection, key, offer };
       all.add(idle);
       void waitForStart(idle);
     },

@@ -4,6 +4,7 @@ import { RdvError } from "../../protocol/errors.ts";
 import { commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { connectLocal } from "../connect-local.ts";
 import { connectStdio } from "../connect-stdio.ts";
+import { withDirectOption } from "../direct-option.ts";
 import { openClient } from "../open-client.ts";
 import { withPumpOptions } from "../open-pump.ts";
 import { withTransportOption } from "../outbound.ts";
@@ -33,7 +34,7 @@ export function connectCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withClientOptions(
       withPumpOptions(
-        withTransportOption(new Command("connect"))
+        withDirectOption(withTransportOption(new Command("connect")))
           .description("Reach a session's service, encrypted from end to end; also one without public port.")
           .argument("<session>", "name, id or NAME#FINGERPRINT")
           .option(
@@ -55,7 +56,7 @@ async function connect(sessionText: string, rawOptions: unknown, runtime: Runtim
   const { stdio, local = { host: "127.0.0.1", port: 0 }, plain } = Options.parse(rawOptions);
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   if (stdio && local.port !== 0) throw new RdvError("usage", "give --local or --stdio, not both");
-  using client = await openClient({ address, plain, rawOptions, stateDir, output, runtime });
+  await using client = await openClient({ address, plain, rawOptions, stateDir, output, runtime });
   if (stdio) await connectStdio(client, runtime);
   else await connectLocal(client, { local, rawOptions, output, runtime });
 }

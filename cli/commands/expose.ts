@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
@@ -50,6 +50,7 @@ const Options = z.object({
   pool: z.number().default(limits.poolDefault),
   relays: z.number().default(1),
   plain: z.boolean().default(false),
+  direct: z.enum(["auto", "off"]).default("auto"),
   private: z.boolean().default(false),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
@@ -88,6 +89,11 @@ export function exposeCommand(runtime: Runtime): Command {
             "relays that carry the session at once, all with the same port",
             parseCount(1, limits.relaysPerSession),
             1,
+          )
+          .addOption(
+            new Option("--direct <mode>", "whether rdv connect may reach this machine without the relay")
+              .choices(["auto", "off"])
+              .default("auto"),
           )
           .option("--private", "no public port: reached by its owner alone, with rdv connect or rdv ssh")
           .option(

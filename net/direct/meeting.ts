@@ -12,7 +12,7 @@ import { isDialable, localAddresses } from "./local-addresses.ts";
 import { mappedCandidates, mappingOf } from "./mapping.ts";
 import type { Mapping } from "./mapping.ts";
 import { punch } from "./punch.ts";
-import type { Punch, PunchOptions } from "./punch.ts";
+import type { Closable, Punch, PunchOptions } from "./punch.ts";
 
 interface MeetingOptions {
   /** Who is asked for the outside ports: the first for both, the second to learn whether they are always the same. */
@@ -23,7 +23,7 @@ interface MeetingOptions {
   readonly loopback?: boolean;
 }
 
-type MeetOptions<Proven extends Socket> = Pick<
+type MeetOptions<Proven extends Closable> = Pick<
   PunchOptions<Proven>,
   "chooses" | "prove" | "onMet" | "signal"
 > & { readonly targets: readonly Candidate[]; readonly timeoutMs?: number };
@@ -38,7 +38,7 @@ export interface Meeting extends AsyncDisposable {
   /** Where the other side can dial this one; at most `limits.candidates`. */
   readonly candidates: readonly Candidate[];
   /** Dials and accepts until the other side is met; see `PunchOptions`. Once a meeting. */
-  meet<Proven extends Socket>(options: MeetOptions<Proven>): Promise<DirectOutcome>;
+  meet<Proven extends Closable>(options: MeetOptions<Proven>): Promise<DirectOutcome>;
 }
 
 /** A place has this long to say how it sees a port, so that an agent's answer comes within `limits.directAnswerMs`. */

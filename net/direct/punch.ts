@@ -5,7 +5,12 @@ import { dialTcp } from "../dial.ts";
 import { createPunchPlan } from "./punch-plan.ts";
 import type { PunchEffect, PunchEvent } from "./punch-plan.ts";
 
-export interface PunchOptions<Proven extends Socket> {
+/** What a connection is made of by its proof. */
+export interface Closable {
+  destroy(): unknown;
+}
+
+export interface PunchOptions<Proven extends Closable> {
   /** Addresses of the other side. */
   readonly targets: readonly Candidate[];
   /** The port from which the other side expects the dials. */
@@ -17,8 +22,8 @@ export interface PunchOptions<Proven extends Socket> {
    * Owns the socket from then on.
    */
   readonly prove: (socket: Socket, signal: AbortSignal) => Promise<Proven>;
-  /** The other side is met; the socket is the callee's. */
-  readonly onMet: (socket: Proven) => void;
+  /** The other side is met; the connection is the callee's. */
+  readonly onMet: (proven: Proven) => void;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly random: () => number;
@@ -33,7 +38,7 @@ export interface Punch {
 }
 
 /** Dials the other side's addresses until both have met or time is up. Holds sockets and timers until `done`. */
-export function punch<Proven extends Socket>(options: PunchOptions<Proven>): Punch {
+export function punch<Proven extends Closable>(options: PunchOptions<Proven>): Punch {
   const { targets, localPort, signal, random, chooses } = options;
   const plan = createPunchPlan({ targets: targets.length, chooses, random });
   const dials = new AbortController();
@@ -104,10 +109,10 @@ export function punch<Proven extends Socket>(options: PunchOptions<Proven>): Pun
   }
 
   function meet(id: number): void {
-    const socket = proven.get(id);
+    const met = proven.get(id);
     proven.delete(id);
     connected.delete(id);
-    if (socket !== undefined) options.onMet(socket);
+    if (met !== undefined) options.onMet(met);
   }
 
   function close(id: number): void {

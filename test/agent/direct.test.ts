@@ -33,12 +33,12 @@ for (const plain of [false, true])
     const { socket: service, offer } = await ends.nextClient();
     await until(() => ends.outcomes.length > 0, "the end of the attempt");
     assert.deepEqual(ends.outcomes[0], [offer, "opened"]);
-    taken.socket.write("question");
+    taken.connection.socket.write("question");
     assert.equal((await readExactly(service, 8, never)).toString(), "question");
     service.write("answer");
-    assert.equal((await readExactly(taken.socket, 6, never)).toString(), "answer");
-    assert.equal("encrypted" in taken.socket, !plain);
-    taken.socket.destroy();
+    assert.equal((await readExactly(taken.connection.socket, 6, never)).toString(), "answer");
+    assert.equal("encrypted" in taken.connection.socket, !plain);
+    taken.connection.socket.destroy();
     service.destroy();
   });
 
@@ -51,7 +51,7 @@ test("each client has a connection of its own, taken from a pool that fills itse
     await until(() => ends.path.ready > 0, "a connection to take");
     const taken = await ends.path.take();
     assert.equal(taken.type, "direct");
-    if (taken.type === "direct") open.push(taken.socket);
+    if (taken.type === "direct") open.push(taken.connection.socket);
     open.push((await ends.nextClient()).socket);
   }
   await until(() => ends.path.ready === limits.directPool, "a full pool again");
@@ -114,7 +114,8 @@ test("nothing is left open behind direct connections", async () => {
     const taken = await ends.path.take();
     const { socket } = await ends.nextClient();
     socket.destroy();
-    if (taken.type === "direct") await new Promise((resolve) => taken.socket.resume().once("close", resolve));
+    if (taken.type === "direct")
+      await new Promise((resolve) => taken.connection.socket.resume().once("close", resolve));
   }
   await until(() => openHandles() <= before, "the handles of before");
 });
@@ -162,14 +163,13 @@ function openEnds(options: EndsOptions = {}): Ends {
   const common = { plain, places: () => [], log: silentLog, random: Math.random, loopback: true };
   const answers = createDirectAnswers({
     ...common,
-    identity: agent,
-    off,
+    identity: off ? undefined : agent,
     onAnswer: (offer, answer) => {
       said.push(answer);
       waiting.get(offer)?.(answer);
     },
     onOutcome: (offer, outcome) => void outcomes.push([offer, outcome]),
-    onClient: (socket, offer) => {
+    onClient: ({ socket }, offer) => {
       clients.push({ socket, offer });
       arrived.emit("client");
     },
