@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { drawChart } from "./chart.ts";
 import { checkFigures } from "./figures.ts";
 import { startLoad } from "./load/load.ts";
 import { describeMachine } from "./machine.ts";
@@ -8,6 +7,7 @@ import { kinds } from "./model.ts";
 import type { Peer, Probe } from "./model.ts";
 import { choose } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
+import { filesOf } from "./record.ts";
 import { describeRun, formatFigures, formatPeers } from "./report.ts";
 import { createResults } from "./results.ts";
 import { runPlan } from "./run-plan.ts";
@@ -41,18 +41,16 @@ export async function measureAll(
   const figures = checkFigures(series);
   const problems = results.problems();
   const headline = describeRun({ ...plan, begun, ended: new Date(), machine });
-  process.stdout.write(
-    `${headline}\n\n${formatPeers(probed)}\n${formatTables(series)}\n${formatFigures(figures)}`,
-  );
+  process.stdout.write(`${headline}\n\n${formatPeers(probed)}\n${formatTables(series)}`);
+  if (figures.some(({ got }) => got !== undefined)) process.stdout.write(`\n${formatFigures(figures)}`);
   for (const problem of problems) process.stdout.write(`problem: ${problem}\n`);
   if (options.out === "") return;
   const versions = probed.map(([{ name }, probe]) => ({ name, ...probe }));
   const { rounds, quick } = plan;
   const record = { begun, machine, rounds, quick, peers: versions, figures, problems, series };
   await mkdir(options.out, { recursive: true });
-  await writeFile(join(options.out, "latest.json"), `${JSON.stringify(record, null, 1)}\n`);
-  await writeFile(join(options.out, "chart.svg"), drawChart(series, headline));
-  progress(`wrote latest.json and chart.svg into ${options.out}`);
+  for (const [name, text] of filesOf(record, headline)) await writeFile(join(options.out, name), text);
+  progress(`wrote into ${options.out}`);
 }
 
 function planFrom({ only, rounds, quick }: BenchOptions, probed: Probed): Plan {

@@ -1,7 +1,10 @@
 import type { Load } from "./load/load.ts";
 
-/** `hop`: one relay between client and service. `tunnel`: relay and agent, reached from outside as a user would. */
-export const kinds = ["hop", "tunnel"] as const;
+/**
+ * `hop`: one relay between client and service. `tunnel`: relay and agent, reached from outside as a user would.
+ * `modes`: the ways that rdv itself offers, beside each other.
+ */
+export const kinds = ["hop", "tunnel", "modes"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** A TCP address on loopback. */
@@ -45,6 +48,8 @@ export interface Running extends AsyncDisposable {
   /** Root processes of the relay and of the agent; descendants are counted too. Read afresh, for they may be restarted. */
   relayPids(): readonly number[];
   agentPids(): readonly number[];
+  /** Of a program that the client needs on its own machine. */
+  clientPids?(): readonly number[];
 }
 
 /** One measured value. `measure` and `unit` head a table, `column` is the place in it. */
@@ -72,6 +77,7 @@ export interface Context {
 export interface Scenario {
   /** Stands in `--only`. */
   readonly name: string;
+  readonly kinds: readonly Kind[];
   /** One round for one peer; nothing when the peer cannot do it. */
   run(context: Context): Promise<readonly Sample[]>;
 }

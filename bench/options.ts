@@ -13,10 +13,10 @@ export interface BenchOptions {
 export const usage = `Usage: npm run bench -- [--rounds N] [--only WORDS] [--quick] [--out FOLDER]
 
 Measures rdv and its peers side by side on this machine, over loopback.
-Prints tables; writes latest.json and chart.svg. It gates nothing.
+Prints tables; writes latest.json, chart.svg and modes.json. It gates nothing.
 
   --rounds N     alternating rounds, each with every peer (default 5)
-  --only WORDS   kinds (hop, tunnel), scenarios and peers, with commas between; names may be cut short
+  --only WORDS   kinds (hop, tunnel, modes), scenarios and peers, with commas between; names may be cut short
   --quick        short samples, 2 rounds unless --rounds says more: to see that it works, not to quote
   --out FOLDER   where the files go (default bench/results; with --only or --quick nothing is written without it)
   --help         this text
@@ -27,6 +27,8 @@ Examples:
   npm run bench                                    everything, about 13 minutes
   npm run bench -- --quick                         everything, once over lightly
   npm run bench -- --only hop,round-trip           one scenario of one kind, all peers
+  npm run bench -- --only modes --out bench/results
+                                                   what rdv's own ways cost, beside each other
   npm run bench -- --only "rdv,haproxy,throughput" --rounds 9 --out /tmp/bench
 `;
 

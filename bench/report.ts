@@ -20,8 +20,9 @@ export function describeRun({ begun, ended, machine, rounds, quick }: RunFacts):
 
 /** Which peers took part, with their versions, and why the others did not. */
 export function formatPeers(probed: readonly (readonly [Peer, Probe])[]): string {
+  const width = Math.max(...probed.map(([{ name }]) => name.length));
   const line = ([{ name }, probe]: readonly [Peer, Probe]): string =>
-    `  ${name.padEnd(16)}  ${probe.installed ? probe.version : `left out: ${probe.reason}`}\n`;
+    `  ${name.padEnd(width)}  ${probe.installed ? probe.version : `left out: ${probe.reason}`}\n`;
   return `peers\n${probed.map(line).join("")}`;
 }
 

@@ -34,7 +34,7 @@ export async function runPlan(plan: Plan, deps: RunDeps): Promise<void> {
     await using stack = new AsyncDisposableStack();
     const started = await startAll(kind, plan.peers, stack, deps);
     for (let round = 1; round <= plan.rounds; round++)
-      for (const scenario of plan.scenarios) {
+      for (const scenario of plan.scenarios.filter(({ kinds }) => kinds.includes(kind))) {
         deps.progress(`${kind}, round ${round} of ${plan.rounds}: ${scenario.name}`);
         for (const one of started) await runOne(kind, scenario, one, plan, deps);
       }

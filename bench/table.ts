@@ -1,14 +1,20 @@
+import type { Kind } from "./model.ts";
 import type { Series } from "./results.ts";
 
 /** Plain-text tables, one for each kind and measure: a row a peer, a column a metric, `median (min-max)` in each cell. */
 export function formatTables(series: readonly Series[]): string {
   const tables = Map.groupBy(
     series,
-    ({ kind, measure, unit }) =>
-      `${kind === "hop" ? "one relay hop" : "whole tunnel"}: ${measure}${unit === "" ? "" : `, ${unit}`}`,
+    ({ kind, measure, unit }) => `${titles[kind]}: ${measure}${unit === "" ? "" : `, ${unit}`}`,
   );
   return [...tables].map(([title, cells]) => formatTable(title, cells)).join("\n");
 }
+
+const titles: Readonly<Record<Kind, string>> = {
+  hop: "one relay hop",
+  tunnel: "whole tunnel",
+  modes: "modes of rdv",
+};
 
 function formatTable(title: string, cells: readonly Series[]): string {
   const columns = [...new Set(cells.map(({ column }) => column))];

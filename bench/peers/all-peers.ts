@@ -7,6 +7,7 @@ import { haproxyPeer } from "./haproxy.ts";
 import { nginxPeer } from "./nginx.ts";
 import type { PortPicker } from "./ports.ts";
 import { ratholePeer } from "./rathole.ts";
+import { modes, rdvModePeer } from "./rdv-modes.ts";
 import { rdvPeer } from "./rdv.ts";
 import { socatPeer } from "./socat.ts";
 import { sshPeer } from "./ssh.ts";
@@ -17,6 +18,7 @@ export function allPeers(ports: PortPicker): readonly Peer[] {
     direct,
     rdvPeer("kernel", ports),
     rdvPeer("portable", ports),
+    ...modes.map((mode) => rdvModePeer(mode, ports)),
     socatPeer(undefined, ports),
     socatPeer(131_072, ports),
     haproxyPeer("splice", ports),

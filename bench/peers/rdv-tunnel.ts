@@ -84,8 +84,8 @@ function parseAddress(text: string): Address {
   return { host, port: Number(port) };
 }
 
-/** Ports that no other peer of this run uses: two for the servers, and a hundred for sessions. */
-function ownPorts(ports: PortPicker): string[] {
+/** Options of `rdv up`: ports that no other peer of this run uses, two for the servers and a hundred for sessions. */
+export function ownPorts(ports: PortPicker): string[] {
   const [control, relay] = [ports.next(), ports.next()];
   const from = 20_000 + (relay % 100) * 100;
   return [

@@ -6,6 +6,7 @@ const concurrency = 32;
 /** Connections a second, 32 at once, each until its first byte has come back. */
 export const connections: Scenario = {
   name: "connections",
+  kinds: ["hop", "tunnel"],
   run: async ({ running, load, quick, sleep }) => {
     if (!running.capacity.manyConnections) return [];
     const addresses = await running.addresses(1);

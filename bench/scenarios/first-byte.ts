@@ -6,6 +6,7 @@ const idleMs = 100;
 /** Time from connect to the first byte when nothing had happened for a while. */
 export const firstByte: Scenario = {
   name: "first-byte",
+  kinds: ["hop", "tunnel"],
   run: async ({ running, load, quick, sleep }) => {
     const times: number[] = [];
     for (let attempt = 0; attempt < (quick ? 3 : 5); attempt++) {

@@ -7,6 +7,7 @@ const warmUpConnections = 1_000;
 /** What thousands of open, silent connections cost in user space, from a fresh start. */
 export const idlePairs: Scenario = {
   name: "idle-pairs",
+  kinds: ["hop", "tunnel"],
   run: async (context) => {
     if (context.running.relayPids().length === 0 || context.running.capacity.idlePairs === 0) return [];
     await using fresh = await context.startFresh();

@@ -5,6 +5,7 @@ import { percentile } from "../statistics.ts";
 /** Round trip of 64 bytes over an open connection, everything on one core. */
 export const roundTrip: Scenario = {
   name: "round-trip",
+  kinds: ["hop", "tunnel", "modes"],
   run: async (context) => {
     const [address] = await context.running.addresses(1);
     const times = await roundTrips(context, address);
@@ -22,7 +23,11 @@ export async function roundTrips(
   { load, running, quick }: Context,
   address: Address,
 ): Promise<readonly number[]> {
-  using _pinned = onOneCore([...running.relayPids(), ...running.agentPids()]);
+  using _pinned = onOneCore([
+    ...running.relayPids(),
+    ...running.agentPids(),
+    ...(running.clientPids?.() ?? []),
+  ]);
   const { timesMs } = await load.client.run({
     type: "ping",
     address,

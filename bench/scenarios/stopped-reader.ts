@@ -10,6 +10,7 @@ const p99Turns = 3;
 /** 1 GiB offered to a service that does not read: what the relay keeps of it, and what another connection notices. */
 export const stoppedReader: Scenario = {
   name: "stopped-reader",
+  kinds: ["hop", "tunnel"],
   run: async (context) => {
     const { load, running } = context;
     if (running.relayPids().length === 0) return [];

@@ -44,6 +44,7 @@ test("within a round each scenario takes the peers in turn", linuxOnly, async ()
   const order: string[] = [];
   const scenario = (name: string): Scenario => ({
     name,
+    kinds: ["hop"],
     run: async ({ running }) => {
       order.push(`${name}:${(await running.addresses(1))[0].host}`);
       return [];
@@ -82,6 +83,7 @@ test("an interrupt ends the run, and the started peers with it", linuxOnly, asyn
   };
   const stop: Scenario = {
     name: "stop",
+    kinds: ["hop"],
     run: async ({ sleep }) => {
       interrupt.abort();
       await sleep(60_000);
@@ -101,4 +103,27 @@ test("an interrupt ends the run, and the started peers with it", linuxOnly, asyn
   });
   assert.equal(disposed, 1);
   assert.deepEqual(results.problems(), []);
+});
+
+test("a scenario is left out of the kinds that it does not measure", linuxOnly, async () => {
+  await using load = await startLoad();
+  const ran: string[] = [];
+  const scenario = (name: string, kinds: Scenario["kinds"]): Scenario => ({
+    name,
+    kinds,
+    run: async ({ kind }) => {
+      ran.push(`${name} of ${kind}`);
+      return await Promise.resolve([]);
+    },
+  });
+  const plan = {
+    kinds: ["hop", "modes"],
+    peers: [{ ...direct, kinds: ["hop", "modes"] }],
+    scenarios: [scenario("idle", ["hop"]), scenario("speed", ["hop", "modes"])],
+    rounds: 1,
+    quick: true,
+  } as const;
+  const deps = { load, results: createResults(), progress: () => {}, signal: new AbortController().signal };
+  await runPlan(plan, deps);
+  assert.deepEqual(ran, ["idle of hop", "speed of hop", "speed of modes"]);
 });

@@ -24,6 +24,10 @@ test("the same column of another kind is another table", () => {
   const sample = { measure: "speed", unit: "", column: "up", value: 1 };
   results.add("hop", "socat", sample);
   results.add("tunnel", "socat", sample);
-  assert.equal(results.series().length, 2);
-  assert.match(formatTables(results.series()), /one relay hop: speed\n[^]*whole tunnel: speed\n/);
+  results.add("modes", "TLS leg", sample);
+  assert.equal(results.series().length, 3);
+  assert.match(
+    formatTables(results.series()),
+    /one relay hop: speed\n[^]*whole tunnel: speed\n[^]*modes of rdv: speed\n/,
+  );
 });
