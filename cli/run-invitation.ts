@@ -124,8 +124,9 @@ async function follow(
       return output.note("they are away; the same machine may come back");
     }
     const place = splitAddress(address);
+    const keyed = agentKey === undefined ? name : `${name}#${agentKey}`;
     const line = run.request.private
-      ? privateLine(target, agentKey === undefined ? name : `${name}#${agentKey}`, false)
+      ? privateLine(target, target.service === "ssh" ? `${user}@${keyed}` : keyed, false)
       : nextLine(target, place, user);
     output.event(
       { event: "ready", command: "invite", session, name, address, agentKey: agentKey ?? null },
@@ -173,6 +174,9 @@ function tellJoined(
   if (agentKey !== null) output.note(`  its key      ${agentKey}, for rdv connect; compare it by voice`);
   if (target.service !== "ssh" || hostkey === "") return;
   output.note(`  host key     ${fingerprint(hostkey)}, as that machine says`);
-  if (request.private) return;
-  output.note(`  known_hosts  ${knownHostsLine(splitAddress(session.address), hostkey)}`);
+  // rdv ssh looks the key up under the session's name.
+  const line = request.private
+    ? `${session.name} ${hostkey}`
+    : knownHostsLine(splitAddress(session.address), hostkey);
+  output.note(`  known_hosts  ${line}`);
 }

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ask } from "../fixtures/clients.ts";
-import { runRdv, startRdv } from "../fixtures/rdv.ts";
+import { runRdv, startPlainRdv, startRdv } from "../fixtures/rdv.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
+import { startSshd } from "../fixtures/sshd.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
+import { skipWithout } from "../fixtures/tools.ts";
 import { invite } from "./invited.ts";
+
+const skip = skipWithout("sshd", "ssh", "ssh-keygen");
 
 let up: Up;
 before(async () => void (up = await startUp()));
@@ -29,6 +35,27 @@ test("a private invitation: no public port, and the inviter alone comes in, encr
   const another = await connect(`${name}#${"A".repeat(43)}`);
   assert.deepEqual([another.code, another.stdout], [1, ""]);
   assert.equal(echo.spoken(), 1);
+});
+
+test("the line that a private invitation for ssh prints opens a shell there", { skip }, async () => {
+  await using sshd = await startSshd();
+  await using stranger = await createTempDir();
+  await using inviting = startPlainRdv(["invite", "ssh", "--private"], up.place);
+  await inviting.says("Waiting for them");
+  await inviting.says("rdv join http");
+  const url = /http\S+/.exec(inviting.output().stdout)?.[0] ?? "";
+  const joining = ["join", url, "--yes", "--target", `127.0.0.1:${sshd.port}`];
+  await using _joined = startRdv(joining, { stateDir: stranger.path });
+  await inviting.says("rdv ssh ");
+  const [, who = "", name = ""] = /^rdv ssh (\S+@([^#]+)#[\w-]{43})$/m.exec(inviting.output().stdout) ?? [];
+  const knownHosts = `${name} ${sshd.hostKey}`;
+  assert.ok(inviting.output().stderr.includes(`  known_hosts  ${knownHosts}\n`));
+  const known = join(stranger.path, "known_hosts");
+  await writeFile(known, `${knownHosts}\n`);
+  // ssh takes the first of several values.
+  const options = ["-o", `UserKnownHostsFile=${known}`, ...sshd.options(22)];
+  const finished = await runRdv(["ssh", who, ...options, "echo from there"], up.place);
+  assert.deepEqual([finished.code, finished.stdout], [0, "from there\n"], finished.stderr);
 });
 
 test("an ordinary invitation that rdv joined serves plain clients, and rdv connect encrypted", async () => {
