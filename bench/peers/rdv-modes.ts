@@ -18,7 +18,8 @@ export interface Mode {
 }
 
 const plain: Mode = { name: "", tls: false, pump: "kernel", expose: [], connect: undefined, path: "relay" };
-const relayed: readonly string[] = [];
+const relayed = ["--direct", "off"];
+const met = ["--direct", "only"];
 
 /** In the order of the table: plain clients, the same under TLS, from end to end, without relay. */
 export const modes: readonly Mode[] = [
@@ -34,6 +35,14 @@ export const modes: readonly Mode[] = [
     tls: true,
     expose: ["--plain"],
     connect: ["--plain", ...relayed],
+  },
+  { ...plain, name: "met without relay", connect: met, path: "direct" },
+  {
+    ...plain,
+    name: "met without relay --plain",
+    expose: ["--plain"],
+    connect: ["--plain", ...met],
+    path: "direct",
   },
 ];
 
