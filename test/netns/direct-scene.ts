@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { createNetwork } from "../fixtures/network.ts";
+import type { Machine, Router } from "../fixtures/network.ts";
+import { startRdv } from "../fixtures/rdv.ts";
+import type { Rdv } from "../fixtures/rdv.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
+import { requireTool } from "../fixtures/tools.ts";
+import { startPeerService } from "./peers.ts";
+
+/** An internet with a control plane, a relay, and a second machine that nothing runs on. */
+export interface DirectScene extends AsyncDisposable {
+  readonly internet: Router;
+  /** Exposes a service of that machine as a private session; `rdv connect ADDRESS` reaches it. */
+  expose(machine: Machine, name: string, ...options: readonly string[]): Promise<Exposed>;
+  /** Runs `rdv connect`; `local` is the address that its programs dial. */
+  connect(machine: Machine, address: string, ...options: readonly string[]): Promise<Connected>;
+  /** What the relay and the control plane count. */
+  metrics(): Promise<string>;
+}
+
+export interface Exposed extends AsyncDisposable {
+  readonly rdv: Rdv;
+  /** Name and key. */
+  readonly address: string;
+}
+
+export interface Connected extends AsyncDisposable {
+  readonly rdv: Rdv;
+  readonly local: string;
+}
+
+export const servicePort = 7_000;
+
+/** Builds the scene; with `ipv6` its machines reach each other without NAT in IPv6. */
+export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScene> {
+  await using held = new AsyncDisposableStack();
+  const folder = held.use(await createTempDir()).path;
+  const { internet } = held.use(await createNetwork({ ipv6 }));
+  const server = await internet.host();
+  const up = held.use(
+    startRdv(["up", "--host", server.address], { prefix: server.prefix, stateDir: join(folder, "up") }),
+  );
+  const { control = "", relay = "", token = "" } = await up.event("ready", { command: "up" });
+  const stack = held.move();
+  let commands = 0;
+
+  /** A command with a state of its own, as if each were another person's. */
+  function start(machine: Machine, args: readonly string[]): Rdv {
+    commands += 1;
+    const stateDir = join(folder, `state${commands}`);
+    return startRdv([...args, "--control", control], {
+      prefix: machine.prefix,
+      stateDir,
+      env: { RDV_TOKEN: token },
+    });
+  }
+
+  return {
+    internet,
+    async expose(machine, name, ...options) {
+      await using here = new AsyncDisposableStack();
+      here.use(await startPeerService(machine, servicePort));
+      const args = ["expose", `${machine.address}:${servicePort}`, "--private", "--name", name, ...options];
+      const rdv = here.use(start(machine, args));
+      const { address = "" } = await rdv.event("ready", { command: "expose" });
+      const own = here.move();
+      return { rdv, address, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
+    },
+    async connect(machine, address, ...options) {
+      await using here = new AsyncDisposableStack();
+      const rdv = here.use(start(machine, ["connect", address, ...options]));
+      const { local } = await rdv.event("ready", { command: "connect" });
+      const own = here.move();
+      return { rdv, local: String(local), [Symbol.asyncDispose]: async () => await own.disposeAsync() };
+    },
+    async metrics() {
+      const authorized = ["-H", `authorization: Bearer ${token}`];
+      const curl = async (...args: string[]): Promise<string> =>
+        await server.run(requireTool("curl"), "-sf", ...args);
+      return (await curl(`http://${relay}/metrics`)) + (await curl(...authorized, `${control}/metrics`));
+    },
+    [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+  };
+}
