@@ -5,6 +5,8 @@ import { serveInvited } from "../../agent/invited.ts";
 import type { InvitedEvent } from "../../agent/invited.ts";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
+import { createIdentity } from "../../net/tls/certificate.ts";
+import type { Identity } from "../../net/tls/certificate.ts";
 import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { readCode } from "../../protocol/invitations.ts";
@@ -75,7 +77,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   await using pump = await openPump(rawOptions, output.log);
   const isSsh = details.service === "ssh" || target.service === "ssh";
   const hostkey = isSsh ? await scanHostKey(target.host, target.port, runtime.signal) : "";
-  const identity = loadIdentity(identityPath(stateDir));
+  const identity = ownIdentity(stateDir, output);
   const admission = await api.claimInvitation(code, {
     machine: machineId(`${control}/j/${code}`),
     host: labelled(hostname()),
@@ -152,6 +154,16 @@ async function askConsent({ ask, signal }: Runtime): Promise<void> {
     throw new RdvError("forbidden", "no terminal to ask on; to agree without being asked, add --yes");
   if (!/^\s*(y|yes|o|oui)\s*$/i.test(answer))
     throw new RdvError("forbidden", "not allowed; nothing was opened");
+}
+
+/** On somebody's machine there may be no place for a key: then one for this run has to do. */
+function ownIdentity(stateDir: string, { log }: Output): Identity {
+  try {
+    return loadIdentity(identityPath(stateDir));
+  } catch (error) {
+    log.warn("this machine's key cannot be kept; a new one is used", { error: String(error) });
+    return createIdentity();
+  }
 }
 
 function report(

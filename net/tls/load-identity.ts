@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { RdvError } from "../../protocol/errors.ts";
 import { createIdentity, fingerprintOf } from "./certificate.ts";
@@ -13,13 +13,18 @@ export function loadIdentity(path: string): Identity {
   if (known) return known;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const made = createIdentity();
+  const whole = `${path}.${made.fingerprint}`;
   try {
-    writeFileSync(path, made.key + made.cert, { mode: 0o600, flag: "wx" });
+    // Linked when it is whole: nobody reads half a key, and of two processes one wins.
+    writeFileSync(whole, made.key + made.cert, { mode: 0o600, flag: "wx" });
+    linkSync(whole, path);
     return made;
   } catch (error) {
     const theirs = hasCode(error, "EEXIST") ? readIdentity(path) : undefined;
     if (theirs) return theirs;
     throw new RdvError("failed", `cannot write ${path}: ${(error as Error).message}`, { cause: error }); // fs throws Error
+  } finally {
+    rmSync(whole, { force: true });
   }
 }
 

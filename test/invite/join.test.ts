@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ask } from "../fixtures/clients.ts";
 import { claimPorts } from "../fixtures/ports.ts";
@@ -57,6 +59,17 @@ test("a bare code and the control plane's address are enough, however the code i
     "here",
     "the helped side chose another service",
   );
+});
+
+test("where nothing can be written it joins all the same", async () => {
+  await using echo = await startEcho();
+  await using folder = await createTempDir();
+  const file = join(folder.path, "no-directory");
+  await writeFile(file, "");
+  await using invited = await invite(up.place, echo.port);
+  await using joined = startRdv(["join", invited.url, "--yes"], { stateDir: join(file, "state") });
+  await joined.event("ready");
+  assert.equal((await ask(invited.port, "here")).bytes.toString(), "here");
 });
 
 test("without consent nothing is opened, and the code is not used", async () => {
