@@ -86,10 +86,14 @@ function shakeHands(
   const where = hostPort(options.relay.host, options.relay.sharedPort);
   let received = "";
   let accepted = false;
-  const timer = setTimeout(() => {
-    attempt.blocked();
-    lose(unreachable(`${where} takes connections but does not answer`));
-  }, options.dialMs ?? limits.dialMs);
+  const late = (what: string): NodeJS.Timeout =>
+    setTimeout(() => {
+      attempt.blocked();
+      lose(unreachable(`${where} ${what}`));
+    }, options.dialMs ?? limits.dialMs);
+  const timer = late("takes connections but does not answer");
+  // Waiting may take for ever, but an answer that has begun may not.
+  let rest: NodeJS.Timeout | undefined;
 
   const onData = (chunk: Buffer): void => {
     received += chunk.toString("latin1");
@@ -117,7 +121,7 @@ function shakeHands(
       if (failure.type === "unreachable") attempt.blocked();
       else attempt.worked();
       lose(failure);
-    }
+    } else if (accepted && received !== "") rest ??= late("begins an answer and does not end it");
   }
 
   function accept(): void {
@@ -143,6 +147,7 @@ function shakeHands(
 
   function detach(): void {
     clearTimeout(timer);
+    clearTimeout(rest);
     signal.removeEventListener("abort", onAbort);
     socket.off("data", onData).off("end", onEnd).off("close", onClose);
   }

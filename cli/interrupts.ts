@@ -9,10 +9,16 @@ interface SignalSource {
   exit(code: number): never;
 }
 
+interface InterruptDeps {
+  readonly now?: () => number;
+  /** The first signal is a Ctrl-C, which the terminal has shown on the line that it was on. */
+  readonly onCtrlC?: () => void;
+}
+
 /** Turns the first Ctrl-C (or SIGTERM, SIGHUP) into an abort that ends everything cleanly; the second ends the process at once. */
 export function createInterrupts(
   source: SignalSource,
-  now: () => number = () => performance.now(),
+  { now = () => performance.now(), onCtrlC = () => {} }: InterruptDeps = {},
 ): { readonly signal: AbortSignal } {
   const controller = new AbortController();
   let first = 0;
@@ -22,7 +28,10 @@ export function createInterrupts(
       controller.abort();
     } else if (now() - first >= echoMs) source.exit(interruptedExit);
   };
-  source.on("SIGINT", onSignal);
+  source.on("SIGINT", () => {
+    if (!controller.signal.aborted) onCtrlC();
+    onSignal();
+  });
   source.on("SIGTERM", onSignal);
   source.on("SIGHUP", onSignal);
   return { signal: controller.signal };

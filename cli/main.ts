@@ -15,7 +15,16 @@ endWithLauncher();
 process.stdout.on("error", leaveOnBrokenPipe);
 const stdout = createBatchedWriter((text) => void process.stdout.write(text));
 process.once("exit", stdout.flush);
-const interrupts = createInterrupts(process);
+/** While a secret is read the terminal shows nothing, Ctrl-C neither. */
+let shows = true;
+const interrupts = createInterrupts(process, {
+  onCtrlC: () => {
+    // What is said next begins a line of its own, not behind the `^C`.
+    if (!shows || !process.stderr.isTTY) return;
+    stdout.flush();
+    process.stderr.write("\n");
+  },
+});
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   stdout: stdout.write,
@@ -33,7 +42,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
       input: process.stdin,
       say: (text) => void process.stderr.write(text),
       signal: interrupts.signal,
-      interrupt: () => void process.kill(process.pid, "SIGINT"),
+      interrupt: () => {
+        shows = false;
+        process.kill(process.pid, "SIGINT");
+      },
     }),
 });
 if (process.connected) process.disconnect();

@@ -136,6 +136,15 @@ test("once accepted, a half waits longer than dialMs", async () => {
   assert.equal(mine.told.length, 2);
 });
 
+test("a refusal after the 100 that never ends is given up after dialMs", async () => {
+  const begun = `HTTP/1.1 409 Conflict\r\nContent-Length: ${body.length}\r\n\r\n{`;
+  await using relay = await startLocalService((socket) => void socket.resume().write(waitingAnswer + begun));
+  const mine = half(relay.port, 50);
+  const { failure } = await mine.ended;
+  assert.deepEqual(mine.told, ["accepted", "unreachable"]);
+  assert.match(failure?.type === "unreachable" ? failure.reason : "", /begins an answer and does not end it/);
+});
+
 test("closing a waiting half resets it and is not told", async () => {
   await using relay = await startLocalService((socket) => void socket.write(waitingAnswer));
   const mine = half(relay.port);
