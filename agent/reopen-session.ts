@@ -42,7 +42,8 @@ export async function reopenSession(
 const portLost: ReadonlySet<ErrorCode> = new Set(["port_taken", "port_unavailable", "no_relay"]);
 
 function again(request: CreateSession, old: Session, now: number): CreateSession {
-  const port = request.port ?? old.placements[0]?.clientPort ?? undefined;
+  // A private session wants none, whatever the old one was when it ended.
+  const port = request.private ? undefined : (request.port ?? old.placements[0]?.clientPort ?? undefined);
   const wish = { ...request, name: old.name, ...(port === undefined ? {} : { port }) };
   if (old.expiresAt === null) return wish;
   const ttlSeconds = Math.ceil((Date.parse(old.expiresAt) - now) / 1_000);
