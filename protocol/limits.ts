@@ -23,8 +23,8 @@ export const limits = {
   backlog: 4_096,
   /** The longest message of a half inside a WebSocket; both ends keep one whole, and not more. */
   webSocketFrameBytes: 64 * 1024,
-  /** A relay that is reached inside a WebSocket is tried without it again after this time. */
-  plainAgainMs: 30 * 60_000,
+  /** A relay that is reached in another way than the preferred one is tried in that one again after this time. */
+  preferredAgainMs: 30 * 60_000,
   /** The agent and the relay say `ping` this often on their control connection. */
   heartbeatMs: 15_000,
   /** Three missed heartbeats. */

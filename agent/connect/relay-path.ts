@@ -27,13 +27,13 @@ interface RelayPathDeps {
 /** The way over a relay: each of the session's relays is tried in turn until one has an agent. */
 export function createRelayPath(deps: RelayPathDeps): OpenPath {
   let routes: ReadonlyMap<string, RelayRoute> = new Map();
+  // Somebody waits for it, so one blocked half is sign enough.
+  const outbound = { ...deps.outbound, patience: 1 };
 
   /** What was learnt of the way to a relay is kept for as long as the session is there. */
   function keepRoutes(placements: readonly TicketedPlacement[]): void {
     const before = routes;
-    routes = new Map(
-      placements.map(({ relay }) => [relay, before.get(relay) ?? createRelayRoute(deps.outbound)]),
-    );
+    routes = new Map(placements.map(({ relay }) => [relay, before.get(relay) ?? createRelayRoute(outbound)]));
   }
 
   return async (approach, signal) => {
@@ -42,7 +42,7 @@ export function createRelayPath(deps: RelayPathDeps): OpenPath {
     let failure: RdvError | undefined;
     for (const placement of tickets.placements) {
       try {
-        return await openAt(placement, routes.get(placement.relay), approach, deps, signal);
+        return await openEitherWay(placement, routes.get(placement.relay), approach, deps, signal);
       } catch (error) {
         if (!(error instanceof RdvError) || error.code === "untrusted") throw error;
         failure = moreTelling(failure, error);
@@ -56,6 +56,17 @@ export function createRelayPath(deps: RelayPathDeps): OpenPath {
 function moreTelling(before: RdvError | undefined, now: RdvError): RdvError {
   const vague = now.code === "unreachable" || now.code === "timeout";
   return before !== undefined && vague ? before : now;
+}
+
+/** What something in between has blocked is tried once more, in the other way. */
+async function openEitherWay(...how: Parameters<typeof openAt>): Promise<OpenedPath> {
+  const [, route, , , signal] = how;
+  try {
+    return await openAt(...how);
+  } catch (error) {
+    if (!route?.turns || signal.aborted) throw error;
+    return await openAt(...how);
+  }
 }
 
 async function openAt(

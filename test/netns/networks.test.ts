@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { skipWithoutNamespaces, uplink } from "../fixtures/network.ts";
@@ -9,14 +10,18 @@ import { runRdv } from "../fixtures/rdv.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { copyBothWays } from "./copy-both-ways.ts";
 import { startForwardProxy, startReverseProxy } from "./in-between.ts";
+import { networksPage } from "./networks-page.ts";
+import type { SeenNetwork } from "./networks-page.ts";
 import { askPeer, readAnswer, startPeerService, startStoppedReader, wholeAnswer } from "./peers.ts";
 import { openPort443Scene } from "./port-443-scene.ts";
-import { exposeSshd, exposeTarget, openScene } from "./scene.ts";
+import { connectTo, exposeSshd, exposeTarget, openScene } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 const skip =
   skipWithoutNamespaces() || skipWithout("sshd", "ssh", "scp", "ssh-keygen", "tinyproxy", "nginx", "openssl");
 
+const page = join(import.meta.dirname, "../../docs/networks.md");
+const seen: SeenNetwork[] = [];
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 
@@ -53,6 +58,20 @@ test("an office lets nothing out but its proxy: expose, ssh and scp work through
   assert.ok(proxy.tunnels().includes(`${server.address}:8788`), "the relay by the proxy");
   assert.equal(await office.packets("outbound"), 0, "nothing tried another way");
   assert.ok(!exposed.rdv.process.output().stderr.includes("secret"), "no password in the log");
+
+  await using _service = await startPeerService(client, 7_000);
+  const outside = { ...scene, agent: client, folder: join(folder, "outside") };
+  await using _away = await exposeTarget(outside, `${client.address}:7000`, "--name", "away");
+  await using connected = await connectTo({ ...scene, env: variables }, agent, "away");
+  assert.deepEqual(await askPeer(agent, connected.local, `late ${8 * MiB}`), wholeAnswer(8 * MiB));
+  assert.equal((await askPeer(agent, connected.local, "reset")).how, "ECONNRESET");
+  assert.equal(await office.packets("outbound"), 0, "rdv connect went by the proxy, too");
+  seen.push({
+    network: "a proxy that wants a password, and nothing else",
+    set: "`HTTPS_PROXY` (for an http:// control plane `HTTP_PROXY`, too)",
+    way: "in a WebSocket in TLS through a tunnel",
+    checked: "expose with ssh and scp; connect with a late answer and a reset; wrong password",
+  });
 
   const tried = async (env: NodeJS.ProcessEnv): Promise<string> => {
     const options = {
@@ -104,7 +123,7 @@ test(
     await copyBothWays(scene, exposed, 20_000_000);
 
     await using service = await startPeerService(agent, 7_000);
-    await using peers = await exposeTarget(scene, `${agent.address}:7000`);
+    await using peers = await exposeTarget(scene, `${agent.address}:7000`, "--name", "peers");
     const address = `${peers.host}:${peers.port}`;
     assert.deepEqual(await askPeer(client, address, `late ${8 * MiB}`), wholeAnswer(8 * MiB));
     assert.equal((await askPeer(client, address, "reset")).how, "ECONNRESET");
@@ -123,6 +142,18 @@ test(
     reader.stdin.end("read\n");
     assert.equal((await reader.exited).code, 0);
     assert.deepEqual(readAnswer(reader.output().stdout), wholeAnswer(GiB));
+
+    await using connected = await connectTo(scene, client, "peers");
+    assert.deepEqual(await askPeer(client, connected.local, `late ${8 * MiB}`), wholeAnswer(8 * MiB));
+    assert.equal((await askPeer(client, connected.local, "reset")).how, "ECONNRESET");
+    assert.match(connected.rdv.process.output().stderr, /going inside a WebSocket/);
+    seen.push({
+      network: "a web server in front of the relay that lets WebSockets through and no other upgrade",
+      set: "nothing",
+      way: "in a WebSocket in TLS, by itself",
+      checked:
+        "expose with ssh, scp, a late answer, a reset and 1 GiB for a stopped reader; connect with a late answer and a reset",
+    });
   },
 );
 
@@ -143,6 +174,12 @@ test(
       assert.equal(await greet(exposed), "hello\n");
       assert.equal(await office.packets("outbound"), 0, "nothing tried another port");
     }
+    seen.push({
+      network: "a firewall that lets out TCP to port 443 alone",
+      set: "nothing; control plane and relay listen on 443",
+      way: "in TLS",
+      checked: "expose with ssh",
+    });
     const proxyMachine = await office.host();
     await using proxy = await startForwardProxy(proxyMachine, { onlyPort: 443 });
     await office.iptables(
@@ -155,5 +192,18 @@ test(
     const tunnels = new Set(proxy.tunnels());
     assert.deepEqual(tunnels, new Set([controlMachine, relayMachine].map(({ address }) => `${address}:443`)));
     assert.equal(await office.packets("outbound"), 0, "nothing tried another way");
+    seen.push({
+      network: "a proxy that opens tunnels to port 443 alone",
+      set: "`HTTPS_PROXY`; control plane and relay listen on 443",
+      way: "in a WebSocket in TLS through a tunnel",
+      checked: "expose with ssh, an https:// control plane",
+    });
   },
 );
+
+test("docs/networks.md says what was seen", { skip }, async (context) => {
+  if (seen.length < 4) return context.skip("a scene that failed is reported by its own test");
+  const wanted = networksPage(seen);
+  if (process.env["RDV_WRITE_DOCS"] === "1") await writeFile(page, wanted);
+  assert.equal(await readFile(page, "utf8"), wanted);
+});

@@ -105,6 +105,27 @@ export async function exposeTarget(
   return { rdv, host, port: Number(port), [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
 }
 
+/** A running `rdv connect`, and where it listens on its machine. */
+interface Connected extends AsyncDisposable {
+  readonly rdv: Rdv;
+  readonly local: string;
+}
+
+/** Connects a machine to the session of that name. */
+export async function connectTo(
+  { control, token, folder, env }: ExposingScene,
+  machine: Machine,
+  name: string,
+): Promise<Connected> {
+  await using held = new AsyncDisposableStack();
+  const stateDir = join(folder, `connect-${machine.address}`);
+  const options = { prefix: machine.prefix, stateDir, env: { RDV_TOKEN: token, ...env } };
+  const rdv = held.use(startRdv(["connect", name, "--control", control], options));
+  const { local } = await rdv.event("ready", { command: "connect" });
+  const stack = held.move();
+  return { rdv, local: String(local), [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
+}
+
 async function oneNat(internet: Router): Promise<readonly Router[]> {
   return [await internet.nat()];
 }
