@@ -34,12 +34,12 @@ ${rows.map(line).join("\n")}
 \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\` and \`NO_PROXY\` are obeyed by every command that dials out for you: \`expose\`, \`connect\`, \`ssh\`, \`join\`, \`invite\`,
 \`login\`, \`sessions\`, \`keys\`, \`relays\`. \`rdv up\` and \`rdv relay\` are servers and go directly.
 
-| what                                     | variable                                                                   |
-| ---------------------------------------- | -------------------------------------------------------------------------- |
-| an \`https://\` control plane              | \`HTTPS_PROXY\`, else \`ALL_PROXY\`                                            |
-| an \`http://\` control plane               | \`HTTP_PROXY\`, else \`ALL_PROXY\`                                             |
-| relays                                   | \`HTTPS_PROXY\`, else \`ALL_PROXY\`: to a proxy they are as opaque as https    |
-| what goes directly                       | \`NO_PROXY\`; loopback always goes directly                                  |
+| what                        | variable                                                                |
+| --------------------------- | ----------------------------------------------------------------------- |
+| an \`https://\` control plane | \`HTTPS_PROXY\`, else \`ALL_PROXY\`                                         |
+| an \`http://\` control plane  | \`HTTP_PROXY\`, else \`ALL_PROXY\`                                          |
+| relays                      | \`HTTPS_PROXY\`, else \`ALL_PROXY\`: to a proxy they are as opaque as https |
+| what goes directly          | \`NO_PROXY\`; loopback always goes directly                               |
 
 - Each name is also read in lower case, which goes first. An empty variable counts as none.
 - A proxy is \`http://HOST:PORT\` or \`http://USER:PASSWORD@HOST:PORT\`, with special characters percent-encoded. The password is in no log and no message.
