@@ -32,7 +32,8 @@ export function createTlsDoor({ identity, handshakeMs, serve }: TlsDoorOptions):
     secure.on("error", ignore);
     refuseTruncation(secure);
     entered(placeOf(secure));
-    serve(secure);
+    // Its tickets for resumed sessions go out first: Node forgets the end of a stream that comes while they do.
+    setImmediate(() => secure.destroyed || serve(secure));
   });
 
   function entered(place: string): void {
