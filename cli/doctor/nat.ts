@@ -3,6 +3,7 @@ import { askAddress } from "../../net/direct/ask-address.ts";
 import type { AskPlace } from "../../net/direct/ask-address.ts";
 import { localAddresses } from "../../net/direct/local-addresses.ts";
 import { mappingOf } from "../../net/direct/mapping.ts";
+import { createDisposalStack } from "../../net/disposal-stack.ts";
 import { listenTcp } from "../../net/listen.ts";
 import type { RelayCandidate } from "../../protocol/api.ts";
 import { hostPort } from "../../protocol/api.ts";
@@ -37,7 +38,7 @@ export async function checkNat(
 
 /** How those that answer see one and the same local port; the connections overlap, so that it stays theirs. */
 async function askAll(places: readonly AskPlace[], signal: AbortSignal): Promise<SeenAddress[]> {
-  using asked = new DisposableStack();
+  await using asked = createDisposalStack();
   const port = await freePort();
   const seen: SeenAddress[] = [];
   for (const place of places)

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { createIdentity } from "../../net/tls/certificate.ts";
 import { runRdv } from "../fixtures/rdv.ts";
 import { claimPorts } from "../fixtures/ports.ts";
-import { startUp } from "../fixtures/rendezvous.ts";
+import { expose, startUp } from "../fixtures/rendezvous.ts";
+import { startEcho } from "../fixtures/services.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { alterControl } from "./altered-control.ts";
 import { runDoctor } from "./run-doctor.ts";
@@ -153,4 +154,15 @@ test("a proxy that is not there, and one of another kind, are named with their v
   assert.match(other.find("proxy").detail, /HTTP_PROXY names a proxy of the kind socks5:/);
   assert.match(other.find("proxy").advice ?? "", /NO_PROXY/);
   assert.equal(other.find("control").status, "skip");
+});
+
+test("what this machine exposes now is looked at without being named", async () => {
+  await using up = await startUp();
+  await using service = await startEcho();
+  const { stateDir } = up.place;
+  await using exposed = await expose(up.place, service.port);
+  const { code, find } = await runDoctor([], { stateDir });
+  assert.match(find("target").detail, new RegExp(`^localhost:${service.port} takes connections`));
+  assert.equal(code, 0);
+  assert.ok(exposed.session);
 });

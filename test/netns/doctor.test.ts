@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDoctor } from "../doctor/run-doctor.ts";
@@ -7,6 +8,7 @@ import { createNetwork, skipWithoutNamespaces, uplink } from "../fixtures/networ
 import type { Machine, NatKind } from "../fixtures/network.ts";
 import { startRdv } from "../fixtures/rdv.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
+import { requireTool } from "../fixtures/tools.ts";
 
 const skip = skipWithoutNamespaces();
 const controlPort = 8787;
@@ -66,6 +68,23 @@ for (const [kind, status, words] of [
     assert.equal(tls.length, 2);
     for (const { detail } of tls) assert.match(detail, /TLSv1\.3 with the right key/);
   });
+
+test("a name server that does not answer is named as what keeps everything waiting", { skip }, async () => {
+  await using dir = await createTempDir();
+  await using network = await createNetwork();
+  const [silent, machine] = [await network.internet.host(), await network.internet.host()];
+  await silent.iptables("-A INPUT -p udp --dport 53 -j DROP");
+  const resolver = join(dir.path, "resolv.conf");
+  await writeFile(resolver, `nameserver ${silent.address}\n`);
+  const begin = `mount --bind ${resolver} /etc/resolv.conf && exec "$@"`;
+  const prefix = [...machine.prefix, requireTool("unshare"), "--mount", "sh", "-c", begin, "sh"];
+  const args = ["--control", "https://rdv.example.test"];
+  const { code, find } = await runDoctor(args, { stateDir: dir.path, prefix, ms: 60_000 });
+  assert.equal(find("names").detail, "rdv.example.test: no answer of the resolver within 5 s");
+  assert.match(find("names").advice ?? "", /whether a firewall lets port 53 through/);
+  assert.equal(find("control").status, "skip");
+  assert.equal(code, 1);
+});
 
 test(
   "a firewall that drops packets is told apart from a port that is closed, at each place",
