@@ -12,6 +12,8 @@ export interface DirectScene extends AsyncDisposable {
   readonly internet: Router;
   /** Exposes a service of that machine as a private session; `rdv connect ADDRESS` reaches it. */
   expose(machine: Machine, name: string, ...options: readonly string[]): Promise<Exposed>;
+  /** The same for a service that runs already, on this port of the machine itself. */
+  exposePort(machine: Machine, port: number, ...options: readonly string[]): Promise<Exposed>;
   /** Runs `rdv connect`; `local` is the address that its programs dial. */
   connect(machine: Machine, address: string, ...options: readonly string[]): Promise<Connected>;
   /** What the relay and the control plane count. */
@@ -29,7 +31,7 @@ export interface Connected extends AsyncDisposable {
   readonly local: string;
 }
 
-export const servicePort = 7_000;
+const servicePort = 7_000;
 
 /** Builds the scene; with `ipv6` its machines reach each other without NAT in IPv6. */
 export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScene> {
@@ -55,17 +57,25 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
     });
   }
 
+  async function expose(machine: Machine, target: string, options: readonly string[]): Promise<Exposed> {
+    await using here = new AsyncDisposableStack();
+    const rdv = here.use(start(machine, ["expose", target, "--private", ...options]));
+    const { address = "" } = await rdv.event("ready", { command: "expose" });
+    const own = here.move();
+    return { rdv, address, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
+  }
+
   return {
     internet,
     async expose(machine, name, ...options) {
       await using here = new AsyncDisposableStack();
       here.use(await startPeerService(machine, servicePort));
-      const args = ["expose", `${machine.address}:${servicePort}`, "--private", "--name", name, ...options];
-      const rdv = here.use(start(machine, args));
-      const { address = "" } = await rdv.event("ready", { command: "expose" });
+      const target = `${machine.address}:${servicePort}`;
+      const exposed = here.use(await expose(machine, target, ["--name", name, ...options]));
       const own = here.move();
-      return { rdv, address, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
+      return { ...exposed, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
     },
+    exposePort: async (machine, port, ...options) => await expose(machine, String(port), options),
     async connect(machine, address, ...options) {
       await using here = new AsyncDisposableStack();
       const rdv = here.use(start(machine, ["connect", address, ...options]));
