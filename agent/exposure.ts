@@ -15,6 +15,7 @@ import { abortable } from "./abortable.ts";
 import { createDirectAnswers } from "./direct/answer-offers.ts";
 import { askPlaces } from "./direct/ask-places.ts";
 import type { DirectConnection } from "./direct/prove.ts";
+import { isBehindProxy } from "./behind-proxy.ts";
 import { isListening } from "./listening.ts";
 import { measureRegions } from "./measure-regions.ts";
 import { createLivePairs } from "./live-pairs.ts";
@@ -205,6 +206,11 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     if (ending === undefined || event.type === "closed") deps.onEvent(event);
   }
 
+  function meet({ offer, from }: SessionSignal & { type: "direct" }): void {
+    if (!isBehindProxy(link.session.placements, deps.outbound?.proxies)) return direct.offer(from);
+    link.send({ type: "direct", offer, answer: { type: "no", reason: "off" } });
+  }
+
   function onSignal(signal: SessionSignal): void {
     switch (signal.type) {
       case "placed":
@@ -214,7 +220,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
       case "check":
         return pools.check(signal.relay);
       case "direct":
-        return direct.offer(signal.from);
+        return meet(signal);
       case "replaced":
         return end("replaced", { type: "replaced" });
       case "ended":

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isBehindProxy } from "../agent/behind-proxy.ts";
 import { createConnector } from "../agent/connect/connector.ts";
 import type { Connector } from "../agent/connect/connector.ts";
 import { createRelayPath } from "../agent/connect/relay-path.ts";
@@ -79,14 +80,20 @@ export async function openClient(deps: ClientDeps): Promise<Client> {
           pinned: address.agentKey,
           log,
         });
-  const openPath: OpenPath =
-    direct?.open ?? (async (way, signal) => await relay({ ...way, direct: "off" }, signal));
+  const goesDirect = ({ placements }: ClientTickets): boolean =>
+    mode === "only" || !isBehindProxy(placements, runtime.proxies);
+  const openPath: OpenPath = async (way, signal) =>
+    direct !== undefined && goesDirect(way.tickets)
+      ? await direct.open(way, signal)
+      : await relay({ ...way, direct: "off" }, signal);
   return {
     api,
     source,
     trust,
     connector: createConnector({ source, trust, openPath, log }),
-    prepare: (tickets) => direct?.prepare({ tickets, agentKey: trust?.expected(tickets) ?? null }),
+    prepare(tickets) {
+      if (goesDirect(tickets)) direct?.prepare({ tickets, agentKey: trust?.expected(tickets) ?? null });
+    },
     [Symbol.asyncDispose]: async () => {
       source[Symbol.dispose]();
       await direct?.[Symbol.asyncDispose]();

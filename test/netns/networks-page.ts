@@ -51,6 +51,8 @@ ${rows.map(line).join("\n")}
 - Halves go through a proxy inside a WebSocket (below): most proxies take the end of one direction for the end of both, and close tunnels in which nothing was
   said for some minutes. \`--transport tcp\` leaves it out: less work for both ends, but answers that come after a half-close may be lost with the connection.
 
+Where relays are reached through a proxy, \`rdv connect\` and the agent dial nothing directly, not even each other; \`rdv connect --direct only\` asks for it all the same.
+
 Many proxies open tunnels to port 443 alone. Then let the relay listen there (\`rdv relay --port 443\`), and the control plane too, on another address.
 
 ## WebSockets, when nothing else comes through

@@ -116,11 +116,12 @@ export async function connectTo(
   { control, token, folder, env }: ExposingScene,
   machine: Machine,
   name: string,
+  ...more: readonly string[]
 ): Promise<Connected> {
   await using held = new AsyncDisposableStack();
   const stateDir = join(folder, `connect-${machine.address}`);
   const options = { prefix: machine.prefix, stateDir, env: { RDV_TOKEN: token, ...env } };
-  const rdv = held.use(startRdv(["connect", name, "--control", control], options));
+  const rdv = held.use(startRdv(["connect", name, "--control", control, ...more], options));
   const { local } = await rdv.event("ready", { command: "connect" });
   const stack = held.move();
   return { rdv, local: String(local), [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
