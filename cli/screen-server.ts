@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createDisposalStack } from "../net/disposal-stack.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { newCode } from "../protocol/invitations.ts";
 
@@ -33,7 +34,7 @@ export async function startScreenServer(options: ScreenServerOptions): Promise<S
       "unsupported",
       "no screen to share: DISPLAY is not set; run this on the desktop itself",
     );
-  await using held = new AsyncDisposableStack();
+  await using held = createDisposalStack();
   const folder = await mkdtemp(join(tmpdir(), "rdv-"));
   held.defer(async () => await rm(folder, { recursive: true, force: true }));
   const password = newCode((bytes) => crypto.getRandomValues(bytes))
@@ -43,11 +44,18 @@ export async function startScreenServer(options: ScreenServerOptions): Promise<S
   await writeFile(file, `${password}\n`, { mode: 0o600 });
   const server = held.use(spawnServer(serverArguments(port, file), env));
   await server.listens(signal);
+  let disposed = false;
   void server.ended.then((reason) => {
-    if (!stack.disposed) onEnded(reason);
+    if (!disposed) onEnded(reason);
   });
   const stack = held.move();
-  return { password, [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
+  return {
+    password,
+    [Symbol.asyncDispose]: async () => {
+      disposed = true;
+      await stack[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Every configuration and remote control of the user's own is left out. */
