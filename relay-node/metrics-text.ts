@@ -30,6 +30,7 @@ export function formatMetrics(id: string, version: string, metrics: RelayMetrics
       "Connections accepted",
       labelled("port", new Map(Object.entries(metrics.accepted))),
     ),
+    gauge("connections", "Connections open on all ports", [["", metrics.connections]]),
     counter("dropped_total", "Connections closed at once for want of descriptors", [["", metrics.dropped]]),
     gauge("lag_seconds", "99th percentile of the event loop's delay", [["", metrics.lagMs / 1_000]]),
     gauge("descriptors", "Open file descriptors", [["", metrics.descriptors]]),

@@ -29,6 +29,8 @@ export interface RelayMetrics extends RelayCounters {
   readonly halvesWaiting: number;
   readonly clientsWaiting: number;
   readonly pairs: number;
+  /** Connections open now on all ports, those of pairs included. */
+  readonly connections: number;
   /** Connections closed at once because the descriptors would not have sufficed. */
   readonly dropped: number;
   readonly pump: PumpKind;

@@ -34,6 +34,7 @@ export function createRelayReport(deps: RelayReportDeps): RelayReport {
       halvesWaiting: halves,
       clientsWaiting: clients,
       pairs,
+      connections: budget.inUse,
       dropped: budget.dropped,
       pump: deps.pump.kind,
       pumped: deps.pump.stats(),

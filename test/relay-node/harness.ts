@@ -33,8 +33,6 @@ export interface Bench extends AsyncDisposable {
   readonly lines: string[];
   /** Pin of the relay's key, when it takes TLS. */
   readonly tls: string | null;
-  /** Descriptors of the process before anybody came. */
-  readonly baseline: number;
   /** A signed ticket for the session on `clientPort`. */
   ticket(overrides?: Partial<Ticket>): Promise<string>;
   readonly clientPort: number;
@@ -81,7 +79,6 @@ export async function startBench({
     });
   let relay = await start();
   if (waitForReady) await relay.ready;
-  const baseline = relay.metrics().descriptors;
   const clientPort = stack.use(await claimPorts()).port(0);
   return {
     get relay() {
@@ -90,7 +87,6 @@ export async function startBench({
     control,
     stateDir,
     lines,
-    baseline,
     tls: options.tls?.fingerprint ?? null,
     clientPort,
     ticket: async (overrides) =>

@@ -98,7 +98,7 @@ test("a relay with another key than the pinned one is not spoken to", async () =
   await assert.rejects(dialRelay({ host: "127.0.0.1", sharedPort, tls: fingerprint }, { signal }), {
     code: "untrusted",
   });
-  await until(() => bench.relay.metrics().descriptors <= bench.baseline, "nothing is left open");
+  await until(() => bench.relay.metrics().connections === 0, "nothing is left open");
 });
 
 test("who says nothing, or begins TLS and does not go on, is cut in time", async () => {
@@ -131,7 +131,7 @@ test("bytes that are neither TLS nor HTTP are answered and closed", async () => 
   wrong.write(Buffer.concat([Buffer.of(0x16), randomBytes(600)]));
   assert.notEqual((await ending).how, "");
   wrong.destroy();
-  await until(() => bench.relay.metrics().descriptors <= bench.baseline, "nothing is left open");
+  await until(() => bench.relay.metrics().connections === 0, "nothing is left open");
 });
 
 test("a TLS half that goes is not paired, one that is refused reads why", async () => {
@@ -148,8 +148,7 @@ test("a TLS half that goes is not paired, one that is refused reads why", async 
   assert.equal(answer.status, 401);
   refused.socket.end();
   await refused.rest();
-  // The session's port stays open for a while.
-  await until(() => bench.relay.metrics().descriptors <= bench.baseline + 1, "nothing is left open");
+  await until(() => bench.relay.metrics().connections === 0, "nothing is left open");
 });
 
 test("the connections of TLS halves are counted until they close", async () => {
