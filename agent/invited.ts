@@ -43,6 +43,8 @@ export interface InvitedDeps {
   readonly identity: Identity;
   /** Nobody comes in but the inviter, with a ticket. */
   readonly onlyTicketed: boolean;
+  /** Of the only client's key that is let in; by default clients may have any. */
+  readonly expectClient?: string | undefined;
   readonly pump: Pump;
   readonly log: Log;
   readonly signal: AbortSignal;

@@ -20,6 +20,8 @@ interface Run {
   readonly qr: boolean;
   /** Nobody is asked to paste anything: what dials the raw port is the agent. */
   readonly rawOnly?: boolean;
+  /** Of a private invitation: the fingerprint of the inviter's key, the only one that is let in there. */
+  readonly inviterKey?: string | undefined;
   readonly output: Output;
   readonly runtime: Runtime;
 }
@@ -27,7 +29,7 @@ interface Run {
 /** Invites, tells what happens until it is over, and ends the invitation whatever happens. */
 export async function runInvitation(run: Run): Promise<void> {
   const { api, output, runtime } = run;
-  const invited = await api.createInvitation(run.request);
+  const invited = withKey(await api.createInvitation(run.request), run.inviterKey);
   const over = new AbortController();
   try {
     announce(run, invited);
@@ -44,6 +46,14 @@ export async function runInvitation(run: Run): Promise<void> {
     });
     if (runtime.signal.aborted) output.note("the invitation is over, and every connection is cut");
   }
+}
+
+/** A fragment stays on the machines of the two people: nothing sends it to a server (RFC 3986 section 3.5). */
+function withKey(invited: CreatedInvitation, key: string | undefined): CreatedInvitation {
+  if (key === undefined) return invited;
+  const url = `${invited.url}#${key}`;
+  const keyed = (text: string): string => text.replace(invited.url, url);
+  return { ...invited, url, line: keyed(invited.line), powershell: keyed(invited.powershell) };
 }
 
 function announce(run: Run, invited: CreatedInvitation): void {

@@ -2,10 +2,12 @@ import { hostname, userInfo } from "node:os";
 import { Command } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
+import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import type { CreateInvitation } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { identityPath } from "../open-client.ts";
 import { runInvitation } from "../run-invitation.ts";
 import type { Runtime } from "../runtime.ts";
 import { collectCidr, parseCidr, parseDuration, parseName, parseRegion } from "../values.ts";
@@ -16,6 +18,7 @@ TARGET is a port of the other person's machine, host:port as seen from there, or
 Examples:
   rdv invite ssh                             prints one line; whoever pastes it lets you in
   rdv invite vnc --ttl 30m --qr              half an hour, and a QR code for their camera
+  rdv invite ssh --private                   they run rdv, too: no public port, encrypted from end to end
   rdv invite ssh -- ssh -p {port} anna@{host}
                                              connects as soon as they have agreed, and ends with that`;
 
@@ -69,7 +72,7 @@ async function invite(
   runtime: Runtime,
 ): Promise<void> {
   const target = parseTarget(targetText);
-  const { output } = commonFrom(rawOptions, runtime);
+  const { output, stateDir } = commonFrom(rawOptions, runtime);
   const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
   if (options.private && command.length > 0)
@@ -90,6 +93,7 @@ async function invite(
     target,
     request,
     command,
+    inviterKey: options.private ? loadIdentity(identityPath(stateDir)).fingerprint : undefined,
     qr: options.qr ?? runtime.isTerminal,
     output,
     runtime,

@@ -8,6 +8,7 @@ import type { Target } from "../../agent/target.ts";
 import { createIdentity } from "../../net/tls/certificate.ts";
 import type { Identity } from "../../net/tls/certificate.ts";
 import { loadIdentity } from "../../net/tls/load-identity.ts";
+import { Fingerprint } from "../../protocol/api.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { readCode } from "../../protocol/invitations.ts";
 import type { InvitationDetails } from "../../protocol/invitations.ts";
@@ -63,7 +64,7 @@ export function joinCommand(runtime: Runtime): Command {
 async function join(text: string, rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
-  const { control, code } = readInvitation(
+  const { control, code, inviterKey } = readInvitation(
     text,
     options.control ?? runtime.env["RDV_CONTROL"] ?? readCredentials(stateDir)?.control,
   );
@@ -71,7 +72,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   const details = await api.getInvitation(code);
   const target = parseTarget(options.target ?? details.target);
   const sharesScreen = await needsServer(options.withServer, details.service, target, runtime);
-  showRequest(details, target, sharesScreen, runtime);
+  showRequest(details, target, withWhat(details, inviterKey, sharesScreen), runtime);
   if (!options.yes) await askConsent(runtime);
   await using _screen = sharesScreen ? await shareScreen(target, runtime, output) : undefined;
   await using pump = await openPump(rawOptions, output.log);
@@ -91,7 +92,8 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
     session: details.session,
     target,
     identity,
-    onlyTicketed: details.private,
+    onlyTicketed: details.private || inviterKey !== undefined,
+    expectClient: inviterKey,
     pump,
     log: output.log,
     signal: runtime.signal,
@@ -108,8 +110,18 @@ const endings = {
   aborted: "stopped; nothing can be reached any more",
 };
 
-/** The control plane and the code, from `ORIGIN/j/CODE` or a bare code. */
-function readInvitation(text: string, known: string | undefined): { control: string; code: string } {
+interface ReadInvitation {
+  readonly control: string;
+  readonly code: string;
+  /** Of the only key that is let in; the control plane never sees it. */
+  readonly inviterKey: string | undefined;
+}
+
+/** The control plane, the code and the inviter's key, from `ORIGIN/j/CODE#FINGERPRINT`, or a bare code. */
+function readInvitation(whole: string, known: string | undefined): ReadInvitation {
+  const [text = "", inviterKey] = whole.split("#");
+  if (inviterKey !== undefined && !Fingerprint.safeParse(inviterKey).success)
+    throw new RdvError("usage", "what stands behind # is no key: copy the whole line that you were sent");
   const parts = /^(?<control>https?:\/\/.+)\/j\/(?<code>[^/?#]+)/.exec(text)?.groups;
   const code = readCode(parts?.["code"] ?? text);
   if (code === undefined)
@@ -118,19 +130,23 @@ function readInvitation(text: string, known: string | undefined): { control: str
       `"${text}" is not an invitation: write K7Q2-9FMX or https://HOST/j/K7Q2-9FMX`,
     );
   const control = parts?.["control"] ?? known?.replace(/\/+$/, "");
-  if (control) return { control, code };
+  if (control) return { control, code, inviterKey };
   throw new RdvError(
     "usage",
     "a code alone does not say where it is from: give the whole address, or --control URL",
   );
 }
 
-function showRequest(
-  details: InvitationDetails,
-  target: Target,
-  sharesScreen: boolean,
-  { stderr }: Runtime,
-): void {
+/** What the invited person reads of the way. */
+function withWhat(details: InvitationDetails, inviterKey: string | undefined, sharesScreen: boolean): string {
+  return [
+    details.private ? "rdv, encrypted from end to end" : "rdv",
+    ...(inviterKey === undefined ? [] : ["nobody gets in without the inviter's key, which the line names"]),
+    ...(sharesScreen ? ["x11vnc shows them this screen, and takes their mouse and keys"] : []),
+  ].join("; ");
+}
+
+function showRequest(details: InvitationDetails, target: Target, means: string, { stderr }: Runtime): void {
   const until = new Date(details.expires).toLocaleString();
   // What a stranger chose must not steer the terminal.
   const inviter = details.inviter.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "?");
@@ -140,7 +156,7 @@ function showRequest(
     what   ${target.label}
     from   ${details.address} (session ${details.session})
     until  ${until}
-    with   rdv${sharesScreen ? "; x11vnc shows them this screen, and takes their mouse and keys" : ""}
+    with   ${means}
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 

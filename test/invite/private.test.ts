@@ -58,6 +58,26 @@ test("the line that a private invitation for ssh prints opens a shell there", { 
   assert.deepEqual([finished.code, finished.stdout], [0, "from there\n"], finished.stderr);
 });
 
+test("a private invitation lets in the inviter's own key alone, which the control plane never sees", async () => {
+  await using echo = await startEcho();
+  await using stranger = await createTempDir();
+  await using thief = await createTempDir();
+  await using invited = await invite(up.place, echo.port, "--private");
+  assert.match(invited.line, /#[\w-]{43}$/);
+  await using joined = startRdv(["join", invited.url, "--yes"], { stateDir: stranger.path });
+  const { agentKey } = await joined.event("ready");
+  const { name } = await invited.rdv.event("ready", { agentKey });
+  const args = ["connect", `${name}#${String(agentKey)}`, "--stdio"];
+  // Who has the owner's token, and not the inviter's key.
+  const env = { RDV_CONTROL: up.control, RDV_TOKEN: up.token };
+  const refused = await runRdv(args, { stateDir: thief.path, env, input: "hello" });
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  await joined.event("closed", { outcome: "not_secured" });
+  assert.equal(echo.spoken(), 0);
+  const connected = await runRdv(args, { ...up.place, input: "hello" });
+  assert.deepEqual([connected.code, connected.stdout], [0, "hello"], connected.stderr);
+});
+
 test("an ordinary invitation that rdv joined serves plain clients, and rdv connect encrypted", async () => {
   await using echo = await startEcho();
   await using stranger = await createTempDir();
