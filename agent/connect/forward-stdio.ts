@@ -62,7 +62,7 @@ export async function forwardStdio(
   output.on("drain", () => socket.resume());
   socket.on("error", () => resolve("reset_by_agent"));
   socket.on("drain", () => input.resume());
-  socket.once("close", () => resolve(heard || socket.readableEnded ? "closed" : "reset_by_agent"));
+  socket.once("close", () => resolve(heard && socket.writableFinished ? "closed" : "reset_by_agent"));
   socket.once("finish", over);
   socket.once("end", onEnd);
   socket.on("data", onData);

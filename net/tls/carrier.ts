@@ -17,11 +17,17 @@ export interface Carrier {
  * destroys the TLS socket with an error. A TLS socket that is destroyed before both ends were said resets the connection.
  */
 export function createCarrier(socket: Socket, early: Buffer): Carrier {
+  let first = early;
   let secure: TLSSocket | undefined;
   let broken: Error | undefined;
   const stream = new Duplex({
     allowHalfOpen: true,
-    read: () => void socket.resume(),
+    read() {
+      // Not before it is asked for: what lies in the stream when TLS is put on it would be taken twice.
+      const bytes = first;
+      first = none;
+      if (bytes.length === 0 || stream.push(bytes)) socket.resume();
+    },
     write: (chunk, _encoding, done) => void socket.write(chunk, done),
     final: (done) => void socket.end(done),
     destroy(error, done) {
@@ -35,7 +41,7 @@ export function createCarrier(socket: Socket, early: Buffer): Carrier {
     stream.destroy();
   }
 
-  if (early.length > 0) stream.push(early);
+  socket.pause();
   socket.on("data", (chunk: Buffer) => {
     if (!stream.push(chunk)) socket.pause();
   });
@@ -49,9 +55,11 @@ export function createCarrier(socket: Socket, early: Buffer): Carrier {
   stream.once("end", () => {
     if (secure !== undefined && !hasEnded(secure)) lose(new Error("the connection was cut off"));
   });
-  stream.on("error", () => {});
+  stream.on("error", (error) => secure?.destroy(error));
   return { stream, carries: (tls) => void (secure = tls) };
 }
+
+const none = Buffer.alloc(0);
 
 /** Both sides have said that they are done. */
 function isComplete(secure: TLSSocket): boolean {

@@ -47,6 +47,8 @@ export async function secureAsAgent(
     ALPNProtocols: [protocol],
   });
   carrier.carries(secure);
+  // Node tells a server's errors, an altered record among them, by this event alone unless a `tls.Server` made the socket.
+  secure.on("_tlsError", (error: Error) => secure.destroy(error));
   const clientKey = await handshake(secure, "secure", options, options.expectClient);
   return { socket: secure, clientKey };
 }
@@ -92,6 +94,7 @@ async function handshake(
   try {
     signal.throwIfAborted();
     await promise;
+    if (secure.destroyed) throw handshakeError(new Error("the connection was lost"));
     return checkKey(secure, expected);
   } catch (error) {
     secure.destroy();
