@@ -35,6 +35,8 @@ export interface Client extends AsyncDisposable {
 interface ClientDeps {
   readonly address: SessionAddress;
   readonly plain: boolean;
+  /** The command needs one connection and no more. */
+  readonly single: boolean;
   readonly rawOptions: unknown;
   readonly stateDir: string;
   readonly output: Output;
@@ -73,6 +75,7 @@ export async function openClient(deps: ClientDeps): Promise<Client> {
       ? undefined
       : createDirectFirst({
           only: mode === "only",
+          single: deps.single,
           relay,
           api,
           controlUrl: credentials.control,

@@ -10,6 +10,8 @@ import { becauseOf, missError } from "./miss-errors.ts";
 interface DirectFirstDeps {
   /** Throw what a client is to be told instead of taking the relay. */
   readonly only: boolean;
+  /** Only one connection is needed: nothing is made ready behind it. */
+  readonly single: boolean;
   readonly relay: OpenPath;
   readonly api: { offerDirect(idOrName: string, offer: DirectOffer): Promise<DirectAnswer> };
   /** Of the control plane, which may tell how this machine is seen. */
@@ -53,10 +55,17 @@ export function createDirectFirst(deps: DirectFirstDeps): DirectFirst {
     return path;
   }
 
+  async function leave(path: DirectPath): Promise<void> {
+    if (current?.path === path) current = undefined;
+    await path[Symbol.asyncDispose]();
+  }
+
   return {
     prepare: (next) => void pathTo(next),
     open: async (next, signal) => {
-      const taken = await takeFor(pathTo(next), signal);
+      const path = pathTo(next);
+      const taken = await takeFor(path, signal);
+      if (deps.single) await leave(path);
       if (taken.type === "direct") return openedBy(taken);
       if (deps.only) throw missError(taken.why);
       const opened = await deps.relay({ ...next, direct: taken.why }, signal);

@@ -56,7 +56,15 @@ async function connect(sessionText: string, rawOptions: unknown, runtime: Runtim
   const { stdio, local = { host: "127.0.0.1", port: 0 }, plain } = Options.parse(rawOptions);
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   if (stdio && local.port !== 0) throw new RdvError("usage", "give --local or --stdio, not both");
-  await using client = await openClient({ address, plain, rawOptions, stateDir, output, runtime });
+  await using client = await openClient({
+    address,
+    plain,
+    single: stdio,
+    rawOptions,
+    stateDir,
+    output,
+    runtime,
+  });
   if (stdio) await connectStdio(client, runtime);
   else await connectLocal(client, { local, rawOptions, output, runtime });
 }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import * as z from "zod";
 import { RdvError } from "../../protocol/errors.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { withDirectOption } from "../direct-option.ts";
 import { runProgram } from "../run-program.ts";
 import type { Runtime } from "../runtime.ts";
 import { parseSessionAddress } from "../session-address.ts";
@@ -21,6 +22,7 @@ Examples:
 const Options = z.object({
   config: z.boolean().default(false),
   plain: z.boolean().default(false),
+  direct: z.string().optional(),
   control: z.string().optional(),
   token: z.string().optional(),
   stateDir: z.string().optional(),
@@ -31,7 +33,7 @@ type Options = z.infer<typeof Options>;
 export function sshCommand(runtime: Runtime): Command {
   return withCommonOptions(
     withClientOptions(
-      new Command("ssh")
+      withDirectOption(new Command("ssh"))
         .description("Run ssh to a session's machine, encrypted from end to end.")
         .argument("[session]", "[USER@]SESSION")
         .argument("[args...]", "for ssh: options, and the command to run there")
@@ -88,11 +90,12 @@ function readDestination(text: string, options: Options): { user: string | undef
   const at = text.lastIndexOf("@");
   const address = text.slice(at + 1);
   const { session } = parseSessionAddress(address);
-  const { control, stateDir, plain } = options;
+  const { control, stateDir, plain, direct } = options;
   const given = [
     ...(control === undefined ? [] : ["--control", control]),
     ...(stateDir === undefined ? [] : ["--state-dir", stateDir]),
     ...(plain ? ["--plain"] : []),
+    ...(direct === undefined || direct === "auto" ? [] : ["--direct", direct]),
   ];
   return {
     user: at < 0 ? undefined : text.slice(0, at),

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { createNetwork } from "../fixtures/network.ts";
 import type { Machine, Router } from "../fixtures/network.ts";
-import { startRdv } from "../fixtures/rdv.ts";
-import type { Rdv } from "../fixtures/rdv.ts";
+import { runRdv, startRdv } from "../fixtures/rdv.ts";
+import type { Rdv, RdvOptions } from "../fixtures/rdv.ts";
+import type { Finished } from "../fixtures/processes.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { requireTool } from "../fixtures/tools.ts";
 import { startPeerService } from "./peers.ts";
@@ -16,6 +17,8 @@ export interface DirectScene extends AsyncDisposable {
   exposePort(machine: Machine, port: number, ...options: readonly string[]): Promise<Exposed>;
   /** Runs `rdv connect`; `local` is the address that its programs dial. */
   connect(machine: Machine, address: string, ...options: readonly string[]): Promise<Connected>;
+  /** Runs `rdv connect --stdio` to its end with this input. */
+  stdio(machine: Machine, address: string, input: string, ...options: readonly string[]): Promise<Finished>;
   /** What the relay and the control plane count. */
   metrics(): Promise<string>;
 }
@@ -46,15 +49,15 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
   const stack = held.move();
   let commands = 0;
 
-  /** A command with a state of its own, as if each were another person's. */
-  function start(machine: Machine, args: readonly string[]): Rdv {
+  /** A command has a state of its own, as if each were another person's. */
+  function optionsOf(machine: Machine): RdvOptions {
     commands += 1;
-    const stateDir = join(folder, `state${commands}`);
-    return startRdv([...args, "--control", control], {
-      prefix: machine.prefix,
-      stateDir,
-      env: { RDV_TOKEN: token },
-    });
+    const env = { RDV_TOKEN: token, RDV_CONTROL: control };
+    return { prefix: machine.prefix, stateDir: join(folder, `state${commands}`), env };
+  }
+
+  function start(machine: Machine, args: readonly string[]): Rdv {
+    return startRdv(args, optionsOf(machine));
   }
 
   async function expose(machine: Machine, target: string, options: readonly string[]): Promise<Exposed> {
@@ -83,6 +86,8 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
       const own = here.move();
       return { rdv, local: String(local), [Symbol.asyncDispose]: async () => await own.disposeAsync() };
     },
+    stdio: async (machine, address, input, ...options) =>
+      await runRdv(["connect", address, "--stdio", "-v", ...options], { ...optionsOf(machine), input }),
     async metrics() {
       const authorized = ["-H", `authorization: Bearer ${token}`];
       const curl = async (...args: string[]): Promise<string> =>

@@ -101,6 +101,28 @@ test("with --plain at both ends the bytes go as they are, and a reset stays a re
 });
 
 test(
+  "one connection over standard input and output goes directly, and ends with its command",
+  { skip },
+  async () => {
+    await using scene = await openDirectScene();
+    const agent = await (await scene.internet.nat()).host();
+    const client = await (await scene.internet.nat()).host();
+    await using exposed = await scene.expose(agent, "stdio");
+    const { code, stdout, stderr } = await scene.stdio(
+      client,
+      exposed.address,
+      "late 20\n",
+      "--direct",
+      "only",
+    );
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout.length, 20, stderr);
+    assert.match(stderr, /connected path=direct/);
+    await exposed.rdv.event("closed", { path: "direct", outcome: "closed" });
+  },
+);
+
+test(
   "--direct off at either end takes the relay, and --direct only says why it fails",
   { skip },
   async () => {
