@@ -27,6 +27,7 @@ export const webSocketOptions = {
  */
 export function createWebSocketStream(ws: WebSocket, options: StreamOptions): Socket {
   let sent = 0;
+  let received = 0;
   let finSent = false;
   let finRead = false;
   let leaving = false;
@@ -60,6 +61,7 @@ export function createWebSocketStream(ws: WebSocket, options: StreamOptions): So
   ws.on("message", (data, isBinary) => {
     heartbeat.heard();
     const bytes = bytesOf(data);
+    received += bytes.length;
     if (stream.destroyed) return;
     if (!isBinary || finRead) return void stream.destroy(resetError("it sends what no half sends"));
     finRead = bytes.length === 0;
@@ -72,6 +74,7 @@ export function createWebSocketStream(ws: WebSocket, options: StreamOptions): So
   });
   // Stays for good, as with sockets: a reset before the owner has looked must not end the process.
   stream.on("error", () => {});
+  Object.defineProperty(stream, "bytesRead", { get: () => received });
   return asSocket(stream, options, () => (leaving = true));
 }
 

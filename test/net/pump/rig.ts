@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Joined, JoinOptions, Leg, Pump } from "../../../net/pump.ts";
-import { createWireMaker, type Wire } from "./sockets.ts";
+import { createWireMaker, type Wire, type WireMaker } from "./sockets.ts";
 
 /** A pair in a pump with both its outer ends in the test's hands. */
 export interface TestPair {
@@ -16,12 +16,15 @@ export interface Rig extends AsyncDisposable {
   pair(options?: JoinOptions): Promise<TestPair>;
 }
 
+/** Opens what makes the wires of a rig. */
+type MakeWires = () => Promise<WireMaker>;
+
 /** Makes a test body of what uses a rig. */
 export type WithRig = (use: (rig: Rig) => Promise<void>) => () => Promise<void>;
 
-/** Sockets around a pump that stays the caller's. */
-export async function createRig(pump: Pump): Promise<Rig> {
-  const maker = await createWireMaker();
+/** Sockets around a pump that stays the caller's; over loopback TCP, unless told otherwise. */
+export async function createRig(pump: Pump, makeWires: MakeWires = createWireMaker): Promise<Rig> {
+  const maker = await makeWires();
   return {
     pump,
     wire: () => maker.wire(),
