@@ -16,6 +16,10 @@ interface StreamOptions {
 export const webSocketOptions = {
   perMessageDeflate: false,
   maxPayload: limits.webSocketFrameBytes,
+  // Our messages are whole; what lies in between may cut them (RFC 6455 section 5.4), but not into crumbs.
+  maxFragments: 256,
+  // Nor may a message come a byte at a time: each piece that is kept costs hundreds.
+  maxBufferedChunks: 4_096,
   // The bound of a close is the stream's own, below.
   closeTimeout: limits.halfClosedMs,
 } as const;
