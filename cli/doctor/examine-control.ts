@@ -88,8 +88,9 @@ async function examineRelays(
     if (findings.every(({ status }) => status !== "fail")) reached.push(relay);
   };
   // Settled, because one that ends early must not be an unhandled rejection while another one is waited for.
-  await during("relay-connect", async () => Promise.allSettled(relays.map(look)));
+  const ends = await during("relay-connect", async () => Promise.allSettled(relays.map(look)));
   signal.throwIfAborted();
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   if (reached.length === 0) tell(skip("nat", "no relay is reached that could say how it sees this machine"));
   else tell(await during("nat", async () => await checkNat(reached, url, way)));
 }

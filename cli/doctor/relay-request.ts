@@ -11,8 +11,6 @@ export interface Answer {
   readonly status: number;
   /** The problem document, when there is one. */
   readonly problem: Problem | undefined;
-  /** The upgrade that was asked for was granted; the connection is closed again all the same. */
-  readonly upgraded: boolean;
   readonly ms: number;
 }
 
@@ -45,13 +43,13 @@ export async function askRelay(
 async function get(socket: Socket, path: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const begin = performance.now();
-  const done = (status: number, upgraded: boolean, body: string): void =>
-    resolve({ status, upgraded, problem: problemOf(body), ms: performance.now() - begin });
+  const done = (status: number, body: string): void =>
+    resolve({ status, problem: problemOf(body), ms: performance.now() - begin });
   const sent = request({ createConnection: () => socket, path, headers });
   sent.on("response", (response) => {
-    readBody(response).then((body) => done(response.statusCode ?? 0, false, body), reject);
+    readBody(response).then((body) => done(response.statusCode ?? 0, body), reject);
   });
-  sent.on("upgrade", () => done(101, true, ""));
+  sent.on("upgrade", () => done(101, ""));
   sent.on("error", (error: NodeJS.ErrnoException) => reject(noAnswer(error)));
   sent.end();
   try {
