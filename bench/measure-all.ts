@@ -4,7 +4,7 @@ import { checkFigures } from "./figures.ts";
 import { startLoad } from "./load/load.ts";
 import { describeMachine } from "./machine.ts";
 import { kinds } from "./model.ts";
-import type { Peer, Probe } from "./model.ts";
+import type { Kind, Peer, Probe } from "./model.ts";
 import { choose } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { filesOf } from "./record.ts";
@@ -25,9 +25,11 @@ export async function measureAll(
 ): Promise<void> {
   const begun = new Date();
   const machine = describeMachine();
-  const chosen = choose(peers, ({ name }) => name, options.only);
+  const wanted = choose(kinds, (kind) => kind, options.only);
+  const able = peers.filter((peer) => peer.kinds.some((kind) => wanted.includes(kind)));
+  const chosen = choose(able, ({ name }) => name, options.only);
   const probed = await Promise.all(chosen.map(async (peer) => [peer, await peer.probe()] as const));
-  const plan = planFrom(options, probed);
+  const plan = planFrom(options, wanted, probed);
   const results = createResults();
   const progress = (line: string): void => {
     const seconds = ((Date.now() - begun.getTime()) / 1000).toFixed(0);
@@ -53,9 +55,9 @@ export async function measureAll(
   progress(`wrote into ${options.out}`);
 }
 
-function planFrom({ only, rounds, quick }: BenchOptions, probed: Probed): Plan {
+function planFrom({ only, rounds, quick }: BenchOptions, wanted: readonly Kind[], probed: Probed): Plan {
   return {
-    kinds: choose(kinds, (kind) => kind, only),
+    kinds: wanted,
     peers: probed.filter(([, { installed }]) => installed).map(([peer]) => peer),
     scenarios: choose(allScenarios, ({ name }) => name, only),
     rounds,
