@@ -49,7 +49,7 @@ export function createRelayRoute(options: RouteOptions = {}): RelayRoute {
 
   function choose({ host, sharedPort: port }: RelayPort): Way {
     if (transport !== "auto") return transport;
-    // Most proxies take the FIN of one direction for the end of both, and close what is silent for minutes.
+    // Proxies take the FIN of one direction for the end of both, and close what is silent for minutes.
     const preferred = proxies.for({ use: "half", host, port }) ? "websocket" : "tcp";
     told ??= preferred;
     choice ??= createWayChoice({ preferred, patience });

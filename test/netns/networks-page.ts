@@ -44,12 +44,12 @@ ${rows.map(line).join("\n")}
 - Each name is also read in lower case, which goes first. An empty variable counts as none.
 - A proxy is \`http://HOST:PORT\` or \`http://USER:PASSWORD@HOST:PORT\`, with special characters percent-encoded. The password is in no log and no message.
   A proxy that is itself spoken to in TLS or in SOCKS is not supported: it is refused with a message, never left out silently.
-- Everything goes through tunnels (\`CONNECT\`), so the proxy sees host names and ports and no content, unless it breaks TLS open: then the control plane's
-  certificate must be known to Node (\`NODE_EXTRA_CA_CERTS=/path/ca.pem\`), and connections to relays are refused, because a relay is known by its key alone.
+- Everything goes through tunnels (\`CONNECT\`), so of https and of relays with TLS the proxy sees host names and ports alone, unless it breaks TLS open: then the control
+  plane's certificate must be known to Node (\`NODE_EXTRA_CA_CERTS=/path/ca.pem\`), and connections to relays are refused, because a relay is known by its key alone.
 - \`NO_PROXY\` is a list with commas or spaces: \`*\`; \`example.org\`, \`.example.org\` or \`*.example.org\`, which mean the name and all below it; an address;
   a network such as \`10.0.0.0/8\`; each with \`:PORT\` behind it if only that port is meant.
-- Halves go through a proxy inside a WebSocket (below): most proxies take the end of one direction for the end of both, and close tunnels in which nothing was
-  said for some minutes. \`--transport tcp\` leaves it out: less work for both ends, but answers that come after a half-close may be lost with the connection.
+- Halves go through a proxy inside a WebSocket (below): proxies, tinyproxy for one, take the end of one direction for the end of both, and close tunnels in which
+  nothing was said for some minutes. \`--transport tcp\` leaves it out: less work for both ends, but answers that come after a half-close may be lost with the connection.
 
 Where relays are reached through a proxy, \`rdv connect\` and the agent dial nothing directly, not even each other; \`rdv connect --direct only\` asks for it all the same.
 
@@ -58,9 +58,9 @@ Many proxies open tunnels to port 443 alone. Then let the relay listen there (\`
 ## WebSockets, when nothing else comes through
 
 A half-tunnel is an HTTP request that asks for an upgrade. Reverse proxies, load balancers and some firewalls know one upgrade, WebSocket, and break every other.
-The agent and \`rdv connect\` find out by themselves: when something else than the relay answers, or nothing does, twice in a row, the next half goes inside a
-WebSocket to \`/v1/ws\` on the same port, with the very same request and bytes in it. What worked is kept, and every half hour one half tries whether it is still
-needed. A connection that is refused, or a port that is silent, is no such sign, because a WebSocket would go to the same port.
+The agent and \`rdv connect\` find out by themselves: when something else than the relay answers, or nothing does (the agent waits for a second time), the next
+half goes inside a WebSocket to \`/v1/ws\` on the same port, with the very same request and bytes in it. What worked is kept, and every half hour one half tries
+whether it is still needed. A connection that is refused, or a port that is silent, is no such sign, because a WebSocket would go to the same port.
 
 \`--transport websocket\` and \`--transport tcp\` decide by hand; \`auto\` is the default. Half-close, reset and slow readers are carried as without it, and pings keep an
 idle WebSocket open every 15 s. It costs two to three times the processor time of TLS alone, on both ends, because messages are masked (RFC 6455 section 5.3).
