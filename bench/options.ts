@@ -24,7 +24,7 @@ Prints tables; writes latest.json, chart.svg and modes.json. It gates nothing.
 Scenarios: throughput, round-trip, connections, first-byte, idle-pairs, stopped-reader
 
 Examples:
-  npm run bench                                    everything, about 13 minutes
+  npm run bench                                    everything, about 17 minutes
   npm run bench -- --quick                         everything, once over lightly
   npm run bench -- --only hop,round-trip           one scenario of one kind, all peers
   npm run bench -- --only modes --out bench/results
