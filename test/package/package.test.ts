@@ -18,7 +18,7 @@ import { installPackage } from "./installed.ts";
 import type { Installed } from "./installed.ts";
 
 const skipNpx = skipWithoutPrograms("npx", "dash", "curl");
-const most = 15_000_000;
+const most = 17_000_000;
 const shipped =
   /^(bin\/rdv\.js|dist\/(protocol|net|control|relay-node|agent|embedded|cli)\/[\w./-]+\.js|docs\/[\w./-]+|[A-Z]+(\.md)?|package\.json)$/;
 /** What builds and tests the project; none of it is a user's concern. */
@@ -40,7 +40,7 @@ test("the published package", async (t) => {
       assert.ok(installed.files.includes(path), path);
   });
 
-  await t.test("brings few packages and less than 15 MB", async () => {
+  await t.test("brings few packages and less than 17 MB", async () => {
     const names = await readdir(installed.modules);
     assert.deepEqual(
       names.filter((name) => unwanted.test(name)),
