@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, isIPv6 } from "node:net";
 import type { Socket } from "node:net";
 import { hostPort } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
@@ -42,10 +42,7 @@ export async function dialTcp({
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
-    // A local address has one family.
-    ...(local === undefined
-      ? { autoSelectFamily: true }
-      : { localAddress: local.address, localPort: local.port }),
+    ...(local === undefined ? { autoSelectFamily: true } : fromLocal(local)),
   });
   const where = hostPort(host, port);
   const timer = setTimeout(
@@ -69,6 +66,11 @@ export async function dialTcp({
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** A local address has one family, and so must the other end. */
+function fromLocal({ address, port }: LocalPort) {
+  return { localAddress: address, localPort: port, family: isIPv6(address) ? 6 : 4 };
 }
 
 function dialError(error: NodeJS.ErrnoException, where: string): RdvError {

@@ -1,6 +1,7 @@
 import type { Log } from "../../net/log.ts";
 import type { Identity } from "../../net/tls/certificate.ts";
 import type { DirectAnswer, DirectOffer } from "../../protocol/connect.ts";
+import { abortable } from "../abortable.ts";
 import type { Approach, OpenPath, OpenedPath } from "../connect/path.ts";
 import { askPlaces } from "./ask-places.ts";
 import { createDirectPath } from "./direct-path.ts";
@@ -55,17 +56,21 @@ export function createDirectFirst(deps: DirectFirstDeps): DirectFirst {
     return path;
   }
 
-  async function leave(path: DirectPath): Promise<void> {
-    if (current?.path === path) current = undefined;
-    await path[Symbol.asyncDispose]();
+  async function takeFrom(path: DirectPath, signal: AbortSignal): Promise<DirectTaken> {
+    try {
+      return await takeFor(path, signal);
+    } finally {
+      if (deps.single) {
+        if (current?.path === path) current = undefined;
+        await path[Symbol.asyncDispose]();
+      }
+    }
   }
 
   return {
     prepare: (next) => void pathTo(next),
     open: async (next, signal) => {
-      const path = pathTo(next);
-      const taken = await takeFor(path, signal);
-      if (deps.single) await leave(path);
+      const taken = await takeFrom(pathTo(next), signal);
       if (taken.type === "direct") return openedBy(taken);
       if (deps.only) throw missError(taken.why);
       const opened = await deps.relay({ ...next, direct: taken.why }, signal);
@@ -77,10 +82,13 @@ export function createDirectFirst(deps: DirectFirstDeps): DirectFirst {
 
 /** A connection that comes when nobody waits any more is closed. */
 async function takeFor(path: DirectPath, signal: AbortSignal): Promise<DirectTaken> {
-  const taken = await path.take();
-  if (signal.aborted && taken.type === "direct") taken.connection.destroy();
-  signal.throwIfAborted();
-  return taken;
+  const taking = path.take();
+  try {
+    return await abortable(taking, signal);
+  } catch (error) {
+    void taking.then((taken) => taken.type === "direct" && taken.connection.destroy());
+    throw error;
+  }
 }
 
 function openedBy({ connection, offer }: Extract<DirectTaken, { type: "direct" }>): OpenedPath {

@@ -117,6 +117,15 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     return await promise;
   }
 
+  /** What broke one of them has probably broken all, and each would cost a client the wait for an answer. */
+  function dropReady(): void {
+    for (const [connection, kept] of ready) {
+      kept.take().connection.destroy();
+      step({ type: "lost", connection });
+    }
+    ready.clear();
+  }
+
   async function take(): Promise<DirectTaken> {
     const now = networkOf();
     if (now !== network) step({ type: "moved" });
@@ -128,6 +137,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
       const { connection, offer } = given;
       if (await start(connection.socket)) return { type: "direct", connection, offer };
       deps.log.debug("a direct connection had died meanwhile");
+      dropReady();
     }
   }
 
@@ -140,8 +150,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     async [Symbol.asyncDispose]() {
       stop.abort();
       for (const want of wants.keys()) settle(want, "off");
-      for (const connection of ready.values()) connection.take().connection.destroy();
-      ready.clear();
+      dropReady();
       await running;
     },
   };

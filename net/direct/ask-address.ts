@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import { Agent, request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -34,8 +33,7 @@ export async function askAddress(
   { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
 ): Promise<Asked> {
   const local = { address: "0.0.0.0", port: localPort };
-  const host = await resolve4(place.host);
-  const tcp = await dialTcp({ host, port: place.port, signal, timeoutMs, local });
+  const tcp = await dialTcp({ host: place.host, port: place.port, signal, timeoutMs, local });
   const options = { where: `${place.host}:${place.port}`, signal, timeoutMs };
   const socket = place.tls === null ? tcp : await secureClient(tcp, { fingerprint: place.tls, ...options });
   try {
@@ -44,14 +42,6 @@ export async function askAddress(
   } catch (error) {
     socket.destroy();
     throw error;
-  }
-}
-
-async function resolve4(host: string): Promise<string> {
-  try {
-    return (await lookup(host, { family: 4 })).address;
-  } catch (cause) {
-    throw new RdvError("unreachable", `${host} has no IPv4 address`, { cause });
   }
 }
 

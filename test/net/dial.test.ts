@@ -63,3 +63,23 @@ test("a signal that aborts later does not touch the connection", async () => {
   socket.end();
   await once(socket, "close");
 });
+
+test("several connections leave from one local port, in the family that it names", async () => {
+  const listeners = [await listen(), await listen()];
+  const [first] = listeners;
+  const one = await dialTcp({ host: "localhost", port: first?.port ?? 0, signal: never, local: any(0) });
+  const local = any(one.localPort ?? 0);
+  const other = await dialTcp({ host: "localhost", port: listeners[1]?.port ?? 0, signal: never, local });
+  assert.equal(other.localPort, one.localPort);
+  assert.equal(other.remoteFamily, "IPv4");
+  for (const socket of [one, other]) socket.destroy();
+  for (const listener of listeners) await listener[Symbol.asyncDispose]();
+
+  function any(port: number): { address: string; port: number } {
+    return { address: "0.0.0.0", port };
+  }
+
+  async function listen(): ReturnType<typeof listenTcp> {
+    return await listenTcp({ host: "127.0.0.1", port: 0, onConnection: (socket) => socket.destroy() });
+  }
+});
