@@ -6,7 +6,7 @@ import { skipWithoutNamespaces, uplink } from "../fixtures/network.ts";
 import type { Router } from "../fixtures/network.ts";
 import { residentBytes } from "../fixtures/process-tree.ts";
 import { runOk } from "../fixtures/processes.ts";
-import { runRdv } from "../fixtures/rdv.ts";
+import { runRdv, startRdv } from "../fixtures/rdv.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { copyBothWays } from "./copy-both-ways.ts";
 import { startForwardProxy, startReverseProxy } from "./in-between.ts";
@@ -65,12 +65,23 @@ test("an office lets nothing out but its proxy: expose, ssh and scp work through
   await using connected = await connectTo({ ...scene, env: variables }, agent, "away");
   assert.deepEqual(await askPeer(agent, connected.local, `late ${8 * MiB}`), wholeAnswer(8 * MiB));
   assert.equal((await askPeer(agent, connected.local, "reset")).how, "ECONNRESET");
-  assert.equal(await office.packets("outbound"), 0, "rdv connect went by the proxy, too");
+  {
+    const inviter = { prefix: client.prefix, stateDir: join(folder, "inviter"), env: { RDV_TOKEN: token } };
+    await using inviting = startRdv(["invite", `localhost:${sshd.port}`, "--control", control], inviter);
+    const { url } = await inviting.event("invited");
+    const invited = { prefix: agent.prefix, stateDir: join(folder, "invited"), env: variables };
+    await using _joined = startRdv(["join", String(url), "--yes"], invited);
+    const { address = "" } = await inviting.event("ready");
+    const [host = "", port] = address.split(":");
+    const login = [...sshd.options(Number(port)), sshd.login(host), "echo hello"];
+    assert.equal(await runOk(requireTool("ssh"), login, client), "hello\n");
+  }
+  assert.equal(await office.packets("outbound"), 0, "rdv connect and rdv join went by the proxy, too");
   seen.push({
     network: "a proxy that wants a password, and nothing else",
     set: "`HTTPS_PROXY` (for an http:// control plane `HTTP_PROXY`, too)",
     way: "in a WebSocket in TLS through a tunnel",
-    checked: "expose with ssh and scp; connect with a late answer and a reset; wrong password",
+    checked: "expose with ssh and scp; connect with a late answer and a reset; join with ssh; wrong password",
   });
 
   const tried = async (env: NodeJS.ProcessEnv): Promise<string> => {
