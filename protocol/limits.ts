@@ -86,6 +86,8 @@ export const limits = {
   directAttempts: 8,
   /** Direct connections that a client keeps ready, after the first one was made. */
   directPool: 2,
+  /** The next one is made this much later than one was taken: its client's first bytes come first. */
+  directRefillMs: 50,
   /** Direct connections of one client, and of all, that an agent keeps while nothing is asked of them. */
   directIdlePerClient: 8,
   directIdle: 64,

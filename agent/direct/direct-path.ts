@@ -40,6 +40,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
   const ready = new Map<number, ReadySocket>();
   let running = Promise.resolve();
   let lastId = 0;
+  let refill: NodeJS.Timeout | undefined;
   let network = networkOf();
 
   const step = (event: DirectEvent): void => {
@@ -55,6 +56,10 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
           effect.want,
           setTimeout(() => step({ type: "waited", want: effect.want }), effect.ms),
         );
+        return;
+      case "refillLater":
+        clearTimeout(refill);
+        refill = setTimeout(() => step({ type: "refill" }), effect.ms);
         return;
       case "give":
         return settle(effect.want, takeReady(effect.connection));
@@ -149,6 +154,7 @@ export function createDirectPath(deps: DirectPathDeps): DirectPath {
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
+      clearTimeout(refill);
       for (const want of wants.keys()) settle(want, "off");
       dropReady();
       await running;

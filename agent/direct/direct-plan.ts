@@ -8,6 +8,8 @@ export type DirectEvent =
   | { readonly type: "want"; readonly want: number }
   /** The timer of `wait` has fired, or the client has gone. */
   | { readonly type: "waited"; readonly want: number }
+  /** The timer of `refillLater` has fired. */
+  | { readonly type: "refill" }
   | { readonly type: "met"; readonly connection: number }
   | { readonly type: "missed"; readonly why: DirectMiss }
   /** A connection that was kept has ended. */
@@ -19,6 +21,8 @@ export type DirectEffect =
   /** Try to meet the agent; `met` or `missed` follows. */
   | { readonly type: "attempt" }
   | { readonly type: "wait"; readonly want: number; readonly ms: number }
+  /** Set the one timer anew. */
+  | { readonly type: "refillLater"; readonly ms: number }
   | { readonly type: "give"; readonly want: number; readonly connection: number }
   /** The client takes the relay. */
   | { readonly type: "decline"; readonly want: number; readonly why: DirectMiss };
@@ -55,11 +59,19 @@ export function createDirectPlan({ only }: { readonly only: boolean }): DirectPl
 
   function want(id: number, now: number): DirectEffect[] {
     const connection = ready.shift();
-    if (connection !== undefined) return [{ type: "give", want: id, connection }, ...attempt()];
+    if (connection !== undefined)
+      return [
+        { type: "give", want: id, connection },
+        { type: "refillLater", ms: limits.directRefillMs },
+      ];
     if (!only && !attempting && now < pausedUntil) return [{ type: "decline", want: id, why: lastMiss }];
     waiting.push(id);
     const patience: DirectEffect[] = only ? [] : [{ type: "wait", want: id, ms: limits.directWaitMs }];
     return [...attempt(), ...patience];
+  }
+
+  function refill(now: number): DirectEffect[] {
+    return ready.length < limits.directPool && now >= pausedUntil ? attempt() : [];
   }
 
   function waited(id: number): DirectEffect[] {
@@ -107,6 +119,8 @@ export function createDirectPlan({ only }: { readonly only: boolean }): DirectPl
           return want(event.want, now);
         case "waited":
           return waited(event.want);
+        case "refill":
+          return refill(now);
         case "met":
           return met(event.connection);
         case "missed":

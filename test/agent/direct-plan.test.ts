@@ -14,9 +14,11 @@ test("the first connection is made before anybody needs it, and a pool after it"
   assert.equal(plan.ready, limits.directPool);
   assert.deepEqual(plan.step({ type: "want", want: 1 }, 30), [
     { type: "give", want: 1, connection: 1 },
-    attempt,
+    { type: "refillLater", ms: limits.directRefillMs },
   ]);
   assert.equal(plan.ready, 1);
+  assert.deepEqual(plan.step({ type: "refill" }, 80), [attempt]);
+  assert.deepEqual(plan.step({ type: "refill" }, 90), [], "one at a time");
 });
 
 test("a client waits a little for an attempt that is under way, then takes the relay", () => {
