@@ -39,6 +39,8 @@ export interface ExposureDeps {
   readonly target: Target;
   /** With which encryption from end to end is ended here; without it clients with a ticket come in as they are. */
   readonly identity?: Identity | undefined;
+  /** Fingerprints of the only clients' keys that are let in with a ticket; by default clients may have any. */
+  readonly clients?: readonly string[] | undefined;
   /** The key with which clients are met without relay; by default nobody is. */
   readonly directKey?: Identity | undefined;
   /** Halves to keep waiting at each relay. */
@@ -132,8 +134,13 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   const watch = createTargetWatch(deps.target.label, targetAdvice, log);
   const dial = createTargetDial(deps.target, watch);
   const presence = createPresence(tell);
-  const { identity } = deps;
-  const admission = createAdmission({ identity, onlyTicketed: deps.request.private ?? false, log });
+  const { identity, clients } = deps;
+  const admission = createAdmission({
+    identity,
+    clients,
+    onlyTicketed: deps.request.private ?? false,
+    log,
+  });
   const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell, admission });
   let told = { session: "", addresses: [] as readonly string[] };
   let taken = false;
@@ -184,6 +191,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
   });
   const direct = createDirectAnswers({
     identity: deps.directKey,
+    clients,
     plain: identity === undefined,
     places: () => askPlaces(link.session.placements, deps.api.agentSocket(link.session.id).url),
     onAnswer: (offer, answer) => void link.send({ type: "direct", offer, answer }),

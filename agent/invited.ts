@@ -43,8 +43,8 @@ export interface InvitedDeps {
   readonly identity: Identity;
   /** Nobody comes in but the inviter, with a ticket. */
   readonly onlyTicketed: boolean;
-  /** Of the only client's key that is let in; by default clients may have any. */
-  readonly expectClient?: string | undefined;
+  /** Fingerprints of the only clients' keys that are let in; by default clients may have any. */
+  readonly clients?: readonly string[] | undefined;
   readonly pump: Pump;
   readonly log: Log;
   readonly signal: AbortSignal;

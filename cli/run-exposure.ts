@@ -33,6 +33,8 @@ export interface ExposureOptions {
   readonly direct?: "auto" | "off" | undefined;
   /** No public port. */
   readonly private?: boolean | undefined;
+  /** Fingerprints of the only clients' keys that are let in. */
+  readonly client?: readonly string[] | undefined;
 }
 
 interface Run {
@@ -61,6 +63,7 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
     outbound,
     proofKey: options.plain === true ? await createProofKey() : undefined,
     identity,
+    clients: options.client,
     directKey: options.direct === "off" ? undefined : run.identity,
     request: requestFor(target, options),
     pool: options.pool,

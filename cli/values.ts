@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { Cidr, Host, Port, Region, SessionName } from "../protocol/api.ts";
+import { Cidr, Fingerprint, Host, Port, Region, SessionName } from "../protocol/api.ts";
 import type * as z from "zod";
 
 /** A range of TCP ports, both ends included. */
@@ -63,6 +63,13 @@ export function parseCidr(text: string): string {
   if (!Cidr.safeParse(text).success)
     throw new InvalidArgumentError("Write an address range as 203.0.113.0/24 or 2001:db8::/32.");
   return text;
+}
+
+/** Collects a repeatable `--client` of keys' fingerprints. */
+export function collectFingerprint(text: string, previous: readonly string[] | undefined): string[] {
+  if (!Fingerprint.safeParse(text).success)
+    throw new InvalidArgumentError("A key has 43 characters; `rdv doctor` shows that of its machine.");
+  return [...(previous ?? []), text];
 }
 
 /** Collects a repeatable `--allow` of address ranges. */

@@ -11,6 +11,8 @@ import type { DirectConnection } from "./prove.ts";
 interface AnswersDeps {
   /** The agent's key; without one every offer is answered with a no. */
   readonly identity: Identity | undefined;
+  /** Fingerprints of the only clients' keys that are met; by default any that an offer names. */
+  readonly clients?: readonly string[] | undefined;
   /** See `proofOfAgent`. */
   readonly plain: boolean;
   readonly places: () => readonly AskPlace[];
@@ -63,8 +65,9 @@ export function createDirectAnswers(deps: AnswersDeps): DirectAnswers {
 
   return {
     offer(from) {
-      const { identity } = deps;
-      if (identity === undefined) return no(from.offer, "off");
+      const { identity, clients } = deps;
+      const mayCome = clients === undefined || clients.includes(from.key);
+      if (identity === undefined || !mayCome) return no(from.offer, "off");
       if (attempts.size >= limits.directAttempts) return no(from.offer, "busy");
       const running = attempt(identity, from)
         .catch((error: unknown) => {

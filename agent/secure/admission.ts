@@ -11,8 +11,8 @@ interface AdmissionRules {
   readonly identity?: Identity | undefined;
   /** Nobody comes in without a ticket of the session's owner. */
   readonly onlyTicketed: boolean;
-  /** Of the only client's key that is let in. */
-  readonly expectClient?: string | undefined;
+  /** Fingerprints of the only keys that are let in; by default a client may have any. The relay cannot make one up. */
+  readonly clients?: readonly string[] | undefined;
   readonly log: Log;
 }
 
@@ -23,7 +23,7 @@ export type Enter = (socket: Socket, early: Buffer, signal: AbortSignal) => Prom
 export type Admission = (head: PairedHead) => Enter | undefined;
 
 /** Makes the rules of one session: clients of `rdv connect` encrypt from end to end, plain ones come in as they are. */
-export function createAdmission({ identity, onlyTicketed, expectClient, log }: AdmissionRules): Admission {
+export function createAdmission({ identity, onlyTicketed, clients, log }: AdmissionRules): Admission {
   const refuse = ({ client, pair }: PairedHead, reason: string): void =>
     log.warn("a client is not let in", { client, pair, reason });
 
@@ -39,8 +39,11 @@ export function createAdmission({ identity, onlyTicketed, expectClient, log }: A
     if (identity === undefined) return undefined;
     return async (socket, early, signal) => {
       try {
-        const secured = await secureAsAgent(socket, early, { identity, expectClient, signal });
-        return secured.socket;
+        const secured = await secureAsAgent(socket, early, { identity, signal });
+        if (clients === undefined || clients.includes(secured.clientKey)) return secured.socket;
+        refuse(head, `its key ${secured.clientKey} is none of those that may come`);
+        secured.socket.destroy();
+        return undefined;
       } catch (error) {
         if (error instanceof RdvError) refuse(head, error.message);
         else if (!signal.aborted) throw error;

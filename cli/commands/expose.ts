@@ -16,6 +16,7 @@ import { outboundFrom, withTransportOption } from "../outbound.ts";
 import type { Runtime } from "../runtime.ts";
 import {
   collectCidr,
+  collectFingerprint,
   parseCidr,
   parseBytes,
   parseCount,
@@ -35,6 +36,7 @@ Examples:
                                              a database of the local network, for one network alone
   rdv expose 443 --relays 2                  on two relays with one port: the loss of one turns no client away
   rdv expose 22 --private                    no public port; from elsewhere: rdv ssh my-desk
+  rdv expose 22 --private --client QI6U…     and for the machine with that key alone
   rdv expose 3000 --ttl 8h --json            a web page until tonight, events as JSON lines`;
 
 const Options = z.object({
@@ -52,6 +54,7 @@ const Options = z.object({
   plain: z.boolean().default(false),
   direct: z.enum(["auto", "off"]).default("auto"),
   private: z.boolean().default(false),
+  client: z.array(z.string()).optional(),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
 });
@@ -97,6 +100,11 @@ export function exposeCommand(runtime: Runtime): Command {
           )
           .option("--private", "no public port: reached by its owner alone, with rdv connect or rdv ssh")
           .option(
+            "--client <fingerprint>",
+            "of a private session: only this machine's key is let in; repeatable (see rdv doctor there)",
+            collectFingerprint,
+          )
+          .option(
             "--plain",
             "no TLS to the relay: faster, for services that encrypt themselves, as ssh and https do",
           )
@@ -119,6 +127,8 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
   const options = Options.parse(rawOptions);
   if (options.private && (options.port !== undefined || options.raw))
     throw new RdvError("usage", "--private has no public port: leave out --port and --raw");
+  if (options.client && (!options.private || options.plain))
+    throw new RdvError("usage", "--client needs --private, and the encryption that --plain leaves out");
   if (options.raw || options.rawFrom !== undefined)
     return await runInvitation({
       api,

@@ -93,7 +93,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
     target,
     identity,
     onlyTicketed: details.private || inviterKey !== undefined,
-    expectClient: inviterKey,
+    clients: inviterKey === undefined ? undefined : [inviterKey],
     pump,
     log: output.log,
     signal: runtime.signal,

@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
+import { readIdentity } from "../../net/tls/load-identity.ts";
 import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 
@@ -31,10 +32,14 @@ export function checkState(stateDir: string, platform: string = process.platform
       `${stateDir} has mode ${octal(found)}: others can put files there`,
       `chmod 700 ${stateDir}`,
     );
-  return ok(
-    "state",
-    `${stateDir}, ${kept.length === 0 ? "without keys" : "keys readable by this user alone"}`,
-  );
+  const modes = kept.length === 0 ? "without keys" : "keys readable by this user alone";
+  return ok("state", `${stateDir}, ${modes}${ownKey(join(stateDir, "identity.pem"))}`);
+}
+
+/** What others name to let this machine in, or to know it again. */
+function ownKey(path: string): string {
+  const identity = readIdentity(path);
+  return identity ? `; this machine's key is ${identity.fingerprint}` : "";
 }
 
 function ownerAdvice(path: string): string {

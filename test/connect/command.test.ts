@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { loadIdentity } from "../../net/tls/load-identity.ts";
 import { ask, dial, readToEnd } from "../fixtures/clients.ts";
 import { runRdv, startPlainRdv, startRdv } from "../fixtures/rdv.ts";
 import type { Rdv } from "../fixtures/rdv.ts";
@@ -144,6 +145,22 @@ test("a key that was seen is remembered, and another one is refused until it is 
   assert.equal((await connect("known", "hello")).code, 0);
   const known = await readFile(join(up.place.stateDir, "known-agents.json"), "utf8");
   assert.ok(known.includes(second.address.split("#")[1] ?? "no key"));
+});
+
+test("--client lets in the named machine's key alone, by relay and directly", async () => {
+  await using echo = await startEcho();
+  await using other = await createTempDir();
+  const { fingerprint } = loadIdentity(join(other.path, "identity.pem"));
+  await using desk = await expose(echo.port, "chosen", ["--client", fingerprint]);
+  for (const direct of ["off", "only"]) {
+    const refused = await connect(desk.address, "let me in", "--direct", direct);
+    assert.deepEqual([refused.code, refused.stdout], [1, ""], direct);
+  }
+  assert.equal(echo.accepted(), 0, "the service is not dialled for others");
+  const env = { RDV_CONTROL: up.control, RDV_TOKEN: up.token };
+  const args = ["connect", desk.address, "--stdio"];
+  const served = await runRdv(args, { stateDir: other.path, env, input: "it is me" });
+  assert.deepEqual([served.code, served.stdout], [0, "it is me"], served.stderr);
 });
 
 test("--plain is for both ends or for none, and the client says so", async () => {
