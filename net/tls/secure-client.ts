@@ -66,6 +66,7 @@ function checkKey(secure: TLSSocket, expected: string, where: string): void {
 }
 
 function handshakeError(error: Error | undefined, where: string): RdvError {
-  const why = error?.message ?? "it closed the connection";
+  // OpenSSL ends its messages with a line break.
+  const why = error?.message.trim() ?? "it closed the connection";
   return new RdvError("unreachable", `No TLS with ${where}: ${why}`, { cause: error });
 }
