@@ -27,6 +27,8 @@ export interface Exposed extends AsyncDisposable {
   readonly rdv: Rdv;
   /** Name and key. */
   readonly address: string;
+  /** Starts the same command again, with the state that it had; the service goes on. */
+  again(): Promise<Exposed>;
 }
 
 export interface Connected extends AsyncDisposable {
@@ -56,16 +58,13 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
     return { prefix: machine.prefix, stateDir: join(folder, `state${commands}`), env };
   }
 
-  function start(machine: Machine, args: readonly string[]): Rdv {
-    return startRdv(args, optionsOf(machine));
-  }
-
-  async function expose(machine: Machine, target: string, options: readonly string[]): Promise<Exposed> {
+  async function expose(args: readonly string[], options: RdvOptions): Promise<Exposed> {
     await using here = new AsyncDisposableStack();
-    const rdv = here.use(start(machine, ["expose", target, "--private", ...options]));
+    const rdv = here.use(startRdv(["expose", "--private", ...args], options));
     const { address = "" } = await rdv.event("ready", { command: "expose" });
     const own = here.move();
-    return { rdv, address, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
+    const again = async (): Promise<Exposed> => await expose(args, options);
+    return { rdv, address, again, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
   }
 
   return {
@@ -74,14 +73,16 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
       await using here = new AsyncDisposableStack();
       here.use(await startPeerService(machine, servicePort));
       const target = `${machine.address}:${servicePort}`;
-      const exposed = here.use(await expose(machine, target, ["--name", name, ...options]));
+      const args = [target, "--name", name, ...options];
+      const exposed = here.use(await expose(args, optionsOf(machine)));
       const own = here.move();
       return { ...exposed, [Symbol.asyncDispose]: async () => await own.disposeAsync() };
     },
-    exposePort: async (machine, port, ...options) => await expose(machine, String(port), options),
+    exposePort: async (machine, port, ...options) =>
+      await expose([String(port), ...options], optionsOf(machine)),
     async connect(machine, address, ...options) {
       await using here = new AsyncDisposableStack();
-      const rdv = here.use(start(machine, ["connect", address, ...options]));
+      const rdv = here.use(startRdv(["connect", address, ...options], optionsOf(machine)));
       const { local } = await rdv.event("ready", { command: "connect" });
       const own = here.move();
       return { rdv, local: String(local), [Symbol.asyncDispose]: async () => await own.disposeAsync() };
