@@ -62,7 +62,10 @@ export async function forwardStdio(
   output.on("drain", () => socket.resume());
   socket.on("error", () => resolve("reset_by_agent"));
   socket.on("drain", () => input.resume());
-  socket.once("close", () => resolve(heard && socket.writableFinished ? "closed" : "reset_by_agent"));
+  // A connection that is over may close before the output has taken its last bytes; those are waited for.
+  socket.once("close", () => {
+    if (!socket.readableEnded || !socket.writableFinished) resolve("reset_by_agent");
+  });
   socket.once("finish", over);
   socket.once("end", onEnd);
   socket.on("data", onData);
@@ -73,6 +76,7 @@ export async function forwardStdio(
   });
   signal.addEventListener("abort", onAbort, { once: true });
   if (early.length > 0) onData(early);
+  if (socket.readableEnded) onEnd();
   if (signal.aborted) onAbort();
   else input.resume();
   if (!output.writableNeedDrain) socket.resume();
