@@ -22,6 +22,8 @@ export function createCarrier(socket: Socket, early: Buffer): Carrier {
   let broken: Error | undefined;
   const stream = new Duplex({
     allowHalfOpen: true,
+    // The TLS socket above destroys it: Node would destroy that one with the stream, and what its reader has not taken.
+    autoDestroy: false,
     read() {
       // Not before it is asked for: what lies in the stream when TLS is put on it would be taken twice.
       const bytes = first;

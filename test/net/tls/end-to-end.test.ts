@@ -76,6 +76,20 @@ for (const layers of [1, 2])
       pair.agent.destroy();
     });
 
+    test("a slow reader gets the last bytes of a connection that is over", async () => {
+      const pair = await maker.secured(layers);
+      pair.agent.resume();
+      pair.client.end();
+      await once(pair.agent, "end");
+      pair.agent.end(down.bytes(0, 50_000));
+      // Both directions have ended below, and nothing of the answer was asked for yet.
+      await once(pair.agent, "finish");
+      await until(10_000, "the end below", () =>
+        pair.below.client.readableEnded || layers > 1 ? true : undefined,
+      );
+      assert.deepEqual(await receive(pair.client, down), { bytes: 50_000, end: "fin" });
+    });
+
     test("a pump carries half-close and late answer between it and plain TCP", async () => {
       await using pump = createPortablePump();
       await using wires = await createWireMaker();
