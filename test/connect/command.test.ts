@@ -75,9 +75,10 @@ test("a service that ends first closes standard output, and standard input still
   await using service = await startService((socket) => void socket.end("over"));
   await using desk = await expose(service.port, "early");
   await using client = startPlainRdv(["connect", desk.address, "--stdio"], { ...up.place, keepInput: true });
+  const ended = once(client.stdout, "end");
   client.stdin.write("a");
   const socket = await service.connection();
-  await within(20_000, once(client.stdout, "end"), () => "the end of standard output");
+  await within(20_000, ended, () => "the end of standard output");
   assert.equal(client.output().stdout, "over");
   const heard = readToEnd(socket);
   client.stdin.end("nd more");
