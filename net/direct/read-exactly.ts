@@ -7,9 +7,13 @@ import type { Socket } from "node:net";
 export async function readExactly(socket: Socket, bytes: number, signal: AbortSignal): Promise<Buffer> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  let taken = false;
   const look = (): void => {
+    // Node may say `readable` again before whoever awaits this goes on: what follows is not ours.
+    if (taken) return;
     const read = socket.read(bytes) as Buffer | null; // no encoding is set, so Node gives a Buffer
     // At the end of the stream Node gives what is left, however little.
+    taken = read !== null;
     if (read !== null && read.length === bytes) resolve(read);
     else if (read !== null || socket.readableEnded) onEnd();
   };
