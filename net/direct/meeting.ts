@@ -19,6 +19,8 @@ interface MeetingOptions {
   readonly places: readonly AskPlace[];
   readonly signal: AbortSignal;
   readonly random?: () => number;
+  /** A place has this long to say how it sees a port. Default `defaultAskMs`. */
+  readonly askMs?: number;
   /** Addresses of this very machine count too, for tests. */
   readonly loopback?: boolean;
 }
@@ -41,8 +43,10 @@ export interface Meeting extends AsyncDisposable {
   meet<Proven extends Closable>(options: MeetOptions<Proven>): Promise<DirectOutcome>;
 }
 
-/** A place has this long to say how it sees a port, so that an agent's answer comes within `limits.directAnswerMs`. */
-const askMs = limits.directAnswerMs * 0.6;
+/** So that an agent's answer comes within `limits.directAnswerMs`. */
+const defaultAskMs = limits.directAnswerMs * 0.6;
+/** When one place has answered, the other has at least this much longer. */
+const leastPatienceMs = 100;
 /** Connections that the listener takes, of whoever finds it. */
 const mostAccepted = 16;
 
@@ -105,18 +109,32 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
   }
 }
 
-/** How the places that answer see a port. Their connections stay open, because they keep the mapping. */
+/**
+ * How the places that answer see a port. Their connections stay open, because they keep the mapping. When one has
+ * answered, the other has twice as long: a place that is cut off must not delay every attempt.
+ */
 async function askAll(
   places: readonly AskPlace[],
   port: number,
   held: DisposalStack,
-  { signal, loopback = false }: MeetingOptions,
+  { signal, askMs = defaultAskMs, loopback = false }: MeetingOptions,
 ): Promise<SeenAddress[]> {
-  const answers = await Promise.allSettled(
-    places.map(async (place) => held.use(await askAddress(place, port, { signal, timeoutMs: askMs }))),
-  );
+  const startedAt = performance.now();
+  const enough = new AbortController();
+  const until = { signal: AbortSignal.any([signal, enough.signal]), timeoutMs: askMs };
+  let timer: NodeJS.Timeout | undefined;
+  const ask = async (place: AskPlace): Promise<SeenAddress> => {
+    const asked = held.use(await askAddress(place, port, until));
+    timer ??= setTimeout(
+      () => enough.abort(),
+      Math.max(leastPatienceMs, 2 * (performance.now() - startedAt)),
+    );
+    return asked.seen;
+  };
+  const answers = await Promise.allSettled(places.map(ask));
+  clearTimeout(timer);
   return answers
-    .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value.seen] : []))
+    .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []))
     .filter(({ address }) => isDialable(address, loopback));
 }
 

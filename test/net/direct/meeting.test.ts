@@ -57,6 +57,19 @@ test("a place that answers nonsense, or too much, is as good as none", async () 
   }
 });
 
+test("a place that never answers is not waited for when another one has answered", async () => {
+  await using place = await openPlace();
+  const silent = createServer().listen(0, "127.0.0.1");
+  silent.removeAllListeners("request").on("request", () => {});
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo; // a TCP server that listens has an address object
+  const places = [place, { host: "127.0.0.1", port, tls: null }];
+  await using meeting = await openMeeting({ places, signal: never, loopback: true, askMs: 3_600_000 });
+  assert.equal(meeting.mapping, "independent");
+  silent.close();
+  silent.closeAllConnections();
+});
+
 test("nobody there: the attempt ends in time and leaves nothing open", async () => {
   await using meeting = await openMeeting({ places: [], signal: never, loopback: true });
   const gone: Candidate = { kind: "host", address: "127.0.0.1", port: await unusedPort(), listens: true };
