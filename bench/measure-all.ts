@@ -49,7 +49,8 @@ export async function measureAll(
   if (options.out === "") return;
   const versions = probed.map(([{ name }, probe]) => ({ name, ...probe }));
   const { rounds, quick } = plan;
-  const record = { begun, machine, rounds, quick, peers: versions, figures, problems, series };
+  const loadAfter = describeMachine().load;
+  const record = { begun, machine, loadAfter, rounds, quick, peers: versions, figures, problems, series };
   await mkdir(options.out, { recursive: true });
   for (const [name, text] of filesOf(record, headline)) await writeFile(join(options.out, name), text);
   progress(`wrote into ${options.out}`);

@@ -8,6 +8,8 @@ import type { Series } from "./results.ts";
 export interface RunRecord {
   readonly begun: Date;
   readonly machine: Machine;
+  /** Load average of the last minute when the run has ended: the benchmark's own, and that of whatever else ran. */
+  readonly loadAfter: number;
   readonly rounds: number;
   readonly quick: boolean;
   readonly peers: readonly (Probe & { readonly name: string })[];
@@ -18,12 +20,12 @@ export interface RunRecord {
 
 /** The files of a run, name and text. rdv's own modes have one of their own, so that measuring them again leaves the rest. */
 export function filesOf(record: RunRecord, headline: string): (readonly [string, string])[] {
-  const { begun, machine, rounds, quick, peers, figures, problems } = record;
+  const { begun, machine, loadAfter, rounds, quick, peers, figures, problems } = record;
   const modes = record.series.filter(({ kind }) => kind === "modes");
   const series = record.series.filter(({ kind }) => kind !== "modes");
   const isMode = new Set(modes.map(({ peer }) => peer));
   const isOther = new Set(series.map(({ peer }) => peer));
-  const head = { begun, machine, rounds, quick };
+  const head = { begun, machine, loadAfter, rounds, quick };
   const files: (readonly [string, string])[] = [];
   if (modes.length > 0) files.push(["modes.json", toText({ ...head, problems, series: modes })]);
   if (series.length > 0) {

@@ -17,6 +17,7 @@ function filesWith(...measured: readonly (readonly [Kind, string])[]): Map<strin
   const record = {
     begun: new Date(0),
     machine: describeMachine(),
+    loadAfter: 1,
     rounds: 1,
     quick: false,
     peers: [...peers, { name: "frp", installed: false, reason: "frpc is not on the PATH" } as const],
