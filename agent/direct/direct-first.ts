@@ -93,5 +93,6 @@ async function takeFor(path: DirectPath, signal: AbortSignal): Promise<DirectTak
 
 function openedBy({ connection, offer }: Extract<DirectTaken, { type: "direct" }>): OpenedPath {
   const { socket, peer } = connection;
+  socket.pause();
   return { socket, early: Buffer.alloc(0), path: "direct", why: `directly, ${peer}`, pair: offer };
 }
