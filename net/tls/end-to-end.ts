@@ -2,9 +2,10 @@ import { connect, createSecureContext, TLSSocket } from "node:tls";
 import type { Socket } from "node:net";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { createCarrier } from "./carrier.ts";
+import { resetSocket } from "../pump-reset.ts";
 import { fingerprintOf } from "./certificate.ts";
 import type { Identity } from "./certificate.ts";
+import { layerOver } from "./layer.ts";
 
 interface EndOptions {
   /** Of this end; its key stays here, its certificate is shown to the other end. */
@@ -38,15 +39,15 @@ export async function secureAsAgent(
   early: Buffer,
   options: SecureAgentOptions,
 ): Promise<{ readonly socket: TLSSocket; readonly clientKey: string }> {
-  const carrier = createCarrier(socket, early);
-  const secure = new TLSSocket(carrier.stream, {
+  const layer = layerOver(socket, early);
+  const secure = new TLSSocket(layer.below, {
     isServer: true,
     secureContext: contextOf(options.identity),
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: [protocol],
   });
-  carrier.carries(secure);
+  layer.carries(secure);
   // Node tells a server's errors, an altered record among them, by this event alone unless a `tls.Server` made the socket.
   secure.on("_tlsError", (error: Error) => secure.destroy(error));
   const clientKey = await handshake(secure, "secure", options, options.expectClient);
@@ -59,14 +60,14 @@ export async function secureAsClient(
   early: Buffer,
   options: SecureClientOptions,
 ): Promise<TLSSocket> {
-  const carrier = createCarrier(socket, early);
+  const layer = layerOver(socket, early);
   const secure = connect({
-    socket: carrier.stream,
+    socket: layer.below,
     secureContext: contextOf(options.identity),
     rejectUnauthorized: false,
     ALPNProtocols: [protocol],
   });
-  carrier.carries(secure);
+  layer.carries(secure);
   await handshake(secure, "secureConnect", options, options.agentKey);
   return secure;
 }
@@ -97,7 +98,8 @@ async function handshake(
     if (secure.destroyed) throw handshakeError(new Error("the connection was lost"));
     return checkKey(secure, expected);
   } catch (error) {
-    secure.destroy();
+    // Not an end, which the other side would take for a half-closed stream.
+    resetSocket(secure);
     throw error;
   } finally {
     clearTimeout(timer);
