@@ -4,7 +4,7 @@ import type { AskPlace } from "../../net/direct/ask-address.ts";
 import { localAddresses } from "../../net/direct/local-addresses.ts";
 import { mappingOf } from "../../net/direct/mapping.ts";
 import { createDisposalStack } from "../../net/disposal-stack.ts";
-import { listenTcp } from "../../net/listen.ts";
+import { freePort } from "../../net/free-port.ts";
 import type { RelayCandidate } from "../../protocol/api.ts";
 import { hostPort } from "../../protocol/api.ts";
 import type { SeenAddress } from "../../protocol/connect.ts";
@@ -77,14 +77,4 @@ export function judgeNat(seen: readonly SeenAddress[], own: readonly string[]): 
     "nat",
     `there is one, the same for all destinations (RFC 4787: endpoint-independent mapping), ${outside}; a direct path is possible`,
   );
-}
-
-/** A port that nobody uses now: the system chooses it for a listener that is closed at once. */
-async function freePort(): Promise<number> {
-  await using listener = await listenTcp({
-    host: "0.0.0.0",
-    port: 0,
-    onConnection: (socket) => socket.destroy(),
-  });
-  return listener.port;
 }

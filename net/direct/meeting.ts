@@ -4,6 +4,7 @@ import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createDisposalStack } from "../disposal-stack.ts";
 import type { DisposalStack } from "../disposal-stack.ts";
+import { freePort } from "../free-port.ts";
 import { listenTcp } from "../listen.ts";
 import type { TcpListener } from "../listen.ts";
 import { askAddress } from "./ask-address.ts";
@@ -142,16 +143,6 @@ async function askAll(
 function notOwn(seen: readonly SeenAddress[], own: readonly string[]): readonly SeenAddress[] {
   const others = seen.filter(({ address }) => !own.includes(address));
   return others.length > 0 ? others : seen;
-}
-
-/** A port that nobody uses now: the system chooses it for a listener that is closed at once. */
-async function freePort(): Promise<number> {
-  await using listener = await listenTcp({
-    host: "0.0.0.0",
-    port: 0,
-    onConnection: (socket) => socket.destroy(),
-  });
-  return listener.port;
 }
 
 /** A listener for both families, or for IPv4 where there is no IPv6; undefined when the port is gone meanwhile. */

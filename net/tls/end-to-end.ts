@@ -2,9 +2,9 @@ import { connect, createSecureContext, TLSSocket } from "node:tls";
 import type { Socket } from "node:net";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { resetSocket } from "../pump-reset.ts";
 import { fingerprintOf } from "./certificate.ts";
 import type { Identity } from "./certificate.ts";
+import { established } from "./established.ts";
 import { layerOver } from "./layer.ts";
 
 interface EndOptions {
@@ -84,28 +84,14 @@ async function handshake(
   { signal, handshakeMs = limits.handshakeMs }: EndOptions,
   expected: string | undefined,
 ): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal.reason as Error); // abort() without a reason gives an Error, too
-  const onClose = (): void => reject(handshakeError(new Error("the other end closed the connection")));
-  const timer = setTimeout(() => reject(handshakeTimeout(handshakeMs)), handshakeMs);
-  // Stays for good: a reset before the owner has looked must not end the process.
-  secure.on("error", (error) => reject(handshakeError(error)));
-  secure.once("close", onClose).once(event, resolve);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await promise;
-    if (secure.destroyed) throw handshakeError(new Error("the connection was lost"));
-    return checkKey(secure, expected);
-  } catch (error) {
-    // Not an end, which the other side would take for a half-closed stream.
-    resetSocket(secure);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    secure.off("close", onClose);
-    signal.removeEventListener("abort", onAbort);
-  }
+  return await established(secure, {
+    event,
+    signal,
+    timeoutMs: handshakeMs,
+    timeoutError: () => handshakeTimeout(handshakeMs),
+    toError: handshakeError,
+    check: () => checkKey(secure, expected),
+  });
 }
 
 function checkKey(secure: TLSSocket, expected: string | undefined): string {
@@ -125,9 +111,11 @@ function handshakeTimeout(ms: number): RdvError {
 }
 
 /** What OpenSSL complains of is what the other end sent. */
-function handshakeError(error: NodeJS.ErrnoException): RdvError {
-  if (!error.code?.startsWith("ERR_SSL_"))
-    return new RdvError("unreachable", `the other end did not encrypt: ${error.message}`, { cause: error });
+function handshakeError(error: NodeJS.ErrnoException | undefined): RdvError {
+  if (!error?.code?.startsWith("ERR_SSL_")) {
+    const why = error?.message ?? "it closed the connection";
+    return new RdvError("unreachable", `the other end did not encrypt: ${why}`, { cause: error });
+  }
   const noTls = /WRONG_VERSION_NUMBER|HTTP_REQUEST|UNEXPECTED_MESSAGE|PACKET_LENGTH/.test(error.code);
   const why = noTls
     ? "it sent something else; has it --plain?"

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { RdvError } from "../../protocol/errors.ts";
-import { resetSocket } from "../pump-reset.ts";
 import { fingerprintOf } from "./certificate.ts";
+import { established } from "./established.ts";
 import { refuseTruncation } from "./truncation.ts";
 
 interface SecureClientOptions {
@@ -25,35 +25,18 @@ const secureContext = createSecureContext({ minVersion: "TLSv1.3", ca: [] });
  */
 export async function secureClient(socket: Socket, options: SecureClientOptions): Promise<TLSSocket> {
   const { fingerprint, where, signal, timeoutMs } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal.reason as Error); // ours are errors
-  const timer = setTimeout(
-    () =>
-      reject(new RdvError("timeout", `${where} takes connections but speaks no TLS within ${timeoutMs} ms`)),
-    timeoutMs,
-  );
   const secure = connect({ socket, secureContext, rejectUnauthorized: false });
   refuseTruncation(secure);
-  // Stays for good: a reset before the owner has looked must not end the process.
-  secure.on("error", (error) => reject(handshakeError(error, where)));
-  const onClose = (): void => reject(handshakeError(undefined, where));
-  secure.once("close", onClose);
-  secure.once("secureConnect", resolve);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await promise;
-    checkKey(secure, fingerprint, where);
-    return secure;
-  } catch (error) {
-    // Not an end, which the other side would take for a half-closed stream.
-    resetSocket(secure);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    secure.off("close", onClose);
-    signal.removeEventListener("abort", onAbort);
-  }
+  await established(secure, {
+    event: "secureConnect",
+    signal,
+    timeoutMs,
+    timeoutError: () =>
+      new RdvError("timeout", `${where} takes connections but speaks no TLS within ${timeoutMs} ms`),
+    toError: (error) => handshakeError(error, where),
+    check: () => checkKey(secure, fingerprint, where),
+  });
+  return secure;
 }
 
 function checkKey(secure: TLSSocket, expected: string, where: string): void {
