@@ -17,7 +17,6 @@ import { askPlaces } from "./direct/ask-places.ts";
 import type { DirectConnection } from "./direct/prove.ts";
 import { isBehindProxy } from "./behind-proxy.ts";
 import { isListening } from "./listening.ts";
-import { measureRegions } from "./measure-regions.ts";
 import { createLivePairs } from "./live-pairs.ts";
 import type { PairEvent } from "./live-pairs.ts";
 import { createPools } from "./pools.ts";
@@ -30,6 +29,7 @@ import type { AgentApi } from "./session-link.ts";
 import { createTargetDial } from "./target-dial.ts";
 import { createTargetWatch } from "./target-watch.ts";
 import type { Target } from "./target.ts";
+import { withLatencies } from "./with-latencies.ts";
 
 export interface ExposureDeps {
   readonly api: AgentApi;
@@ -98,25 +98,6 @@ export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
   const request = await withLatencies(deps);
   const session = await abortable(deps.api.createSession(request), deps.signal);
   return startExposure(session, { ...deps, request });
-}
-
-/** The request with what this machine measured; a control plane that cannot tell its relays chooses by itself. */
-async function withLatencies({ api, request, signal, log, outbound }: ExposureDeps): Promise<CreateSession> {
-  if (request.region !== undefined || !api.relayCandidates) return request;
-  try {
-    const candidates = await abortable(api.relayCandidates(), signal);
-    const latencies = await measureRegions(
-      candidates.slice(0, limits.regionsMeasured * 2),
-      signal,
-      outbound?.proxies,
-    );
-    return latencies.length === 0 ? request : { ...request, latencies };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof RdvError)) throw error;
-    log.info("no relays to measure", { error: error.message });
-    return request;
-  }
 }
 
 /** A private session is reached by its name, and with the key of its agent nobody can pass for it. */
