@@ -48,6 +48,9 @@ export function identityPath(stateDir: string): string {
   return join(stateDir, "identity.pem");
 }
 
+const unchecked =
+  "with --plain the agent's key is checked without relay alone; over a relay the service's own encryption has to do";
+
 /** Puts together what a command needs to connect to a session. */
 export async function openClient(deps: ClientDeps): Promise<Client> {
   const { address, plain, rawOptions, stateDir, output, runtime } = deps;
@@ -70,6 +73,7 @@ export async function openClient(deps: ClientDeps): Promise<Client> {
     outbound: { log, ...outboundFrom(rawOptions, runtime) },
   });
   const mode = directFrom(rawOptions);
+  if (plain && address.agentKey !== undefined && mode !== "only") output.note(unchecked);
   const direct =
     mode === "off"
       ? undefined

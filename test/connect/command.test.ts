@@ -176,6 +176,9 @@ test("--plain is for both ends or for none, and the client says so", async () =>
   const alone = await connect("sealed", "hello", "--plain");
   assert.deepEqual([alone.code, alone.stdout], [1, ""]);
   assert.match(alone.stderr, /leave out --plain/);
+  const named = await connect(`bare#${"A".repeat(43)}`, "hello", "--plain", "--direct", "off");
+  assert.deepEqual([named.code, named.stdout], [0, "hello"], named.stderr);
+  assert.match(named.stderr, /key is checked without relay alone/);
 });
 
 test("wrong usage is told in one line", async () => {
