@@ -1,5 +1,6 @@
 import { SeenAddress } from "../protocol/connect.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { plainAddress } from "../protocol/plain-address.ts";
 
 /**
  * The address of the client: `peer`, which the host says is at the other end of the connection, or, when that is this
@@ -22,7 +23,7 @@ export function seenAddress({
   address?: string | undefined;
   port?: number | undefined;
 }): SeenAddress {
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address.replace(/%.*$/, "");
+  const plain = plainAddress(address);
   const seen = SeenAddress.safeParse({ address: plain, port });
   if (seen.success) return seen.data;
   throw new RdvError("not_found", "This control plane does not see ports; ask a relay, at the same path");

@@ -1,6 +1,8 @@
+import { plainAddress } from "../protocol/plain-address.ts";
+
 /** What counts as one guesser: an IPv4 address, or an IPv6 /64, because one subscriber has a whole /64 to draw from. */
 export function guessSource(address: string): string {
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address.replace(/%.*$/, "");
+  const plain = plainAddress(address);
   if (!plain.includes(":")) return plain;
   const [head = "", tail] = plain.toLowerCase().split("::");
   const left = head === "" ? [] : head.split(":");

@@ -1,10 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-
-/** An address as it is compared: IPv4 written inside IPv6 (`::ffff:192.0.2.1`) is IPv4, and a zone is left out. */
-export function plainAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  return mapped ?? address.replace(/%.*$/, "");
-}
+import { plainAddress } from "../protocol/plain-address.ts";
 
 /** Whether a connection comes from this machine. */
 export function isLoopback(address: string): boolean {

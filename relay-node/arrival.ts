@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { hostPort } from "../protocol/api.ts";
-import { plainAddress } from "./addresses.ts";
+import { plainAddress } from "../protocol/plain-address.ts";
 
 /** A connection that came to a session, before it is watched. */
 export interface Arrival {

@@ -7,7 +7,7 @@ import type { Log } from "../net/log.ts";
 import type { Joined, Pump, PumpReport } from "../net/pump.ts";
 import { hostPort } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
-import { plainAddress } from "./addresses.ts";
+import { plainAddress } from "../protocol/plain-address.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
 import { emptyRendezvous, stepRendezvous } from "./rendezvous-pairing.ts";

@@ -12,7 +12,7 @@ import { addressPath, halfPaths, upgradeToken } from "../protocol/handshake.ts";
 import type { HalfKind } from "../protocol/handshake.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
-import { plainAddress } from "./addresses.ts";
+import { plainAddress } from "../protocol/plain-address.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";

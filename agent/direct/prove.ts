@@ -4,6 +4,7 @@ import type { Identity } from "../../net/tls/certificate.ts";
 import { secureAsAgent, secureAsClient } from "../../net/tls/end-to-end.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { limits } from "../../protocol/limits.ts";
+import { plainAddress } from "../../protocol/plain-address.ts";
 
 /** A connection whose other end has proved to be the expected one. */
 export interface DirectConnection {
@@ -58,9 +59,4 @@ async function connectionOf(socket: Socket, prove: () => Promise<Socket | void>)
     socket.destroy();
     throw error;
   }
-}
-
-/** A listener for both families shows IPv4 addresses inside IPv6 ones (RFC 4291 section 2.5.5.2). */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
