@@ -5,13 +5,12 @@ import { dialTcp } from "../../net/dial.ts";
 import { openWebSocketStream } from "../../net/web-socket-dial.ts";
 import { webSocketPath } from "../../protocol/handshake.ts";
 import { createWebSocketDoor } from "../../relay-node/web-socket-door.ts";
-import type { Wire, WireMaker } from "./pump/sockets.ts";
+import { createWires } from "./pump/sockets.ts";
+import type { WireMaker } from "./pump/sockets.ts";
 
 /** Makes wires that are WebSockets: the test's end is the one that dialled. */
 export async function createWebSocketWires(): Promise<WireMaker> {
-  const waiting: ((inner: Socket) => void)[] = [];
-  const outers = new Set<Socket>();
-  const door = createWebSocketDoor((inner) => waiting.shift()?.(inner));
+  const door = createWebSocketDoor((inner) => wires.accepted(inner));
   const server = createServer().on("upgrade", (request, socket: Socket, head) =>
     door.open(request, socket, head),
   );
@@ -19,29 +18,18 @@ export async function createWebSocketWires(): Promise<WireMaker> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo; // a TCP server that listens has an address object
   const signal = new AbortController().signal;
-  let last: Promise<unknown> = Promise.resolve();
-
-  async function make(): Promise<Wire> {
-    const { promise, resolve } = Promise.withResolvers<Socket>();
-    waiting.push(resolve);
+  const wires = createWires(async () => {
     const socket = await dialTcp({ host: "127.0.0.1", port, signal });
     const where = { where: `127.0.0.1:${port}`, path: webSocketPath, signal, timeoutMs: 10_000 };
-    const outer = await openWebSocketStream(socket, where);
-    outers.add(outer);
-    return { outer, inner: await promise };
-  }
-
+    return await openWebSocketStream(socket, where);
+  });
   return {
-    wire() {
-      const next = last.then(make); // one after the other, so that each end finds its own other end
-      last = next;
-      return next;
-    },
+    wire: () => wires.wire(),
     async [Symbol.asyncDispose]() {
-      for (const outer of outers) outer.destroy();
       server.close();
+      const cut = wires.cut();
       door[Symbol.dispose]();
-      await once(server, "close");
+      await Promise.all([cut, once(server, "close")]);
     },
   };
 }

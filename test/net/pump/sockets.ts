@@ -18,36 +18,61 @@ export interface WireMaker extends AsyncDisposable {
 /** Makes wires over loopback; both ends are half-open and unread. The test's ends are destroyed with the maker. */
 export async function createWireMaker(): Promise<WireMaker> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-  const outers = new Set<Socket>();
-  const waiting: ((inner: Socket) => void)[] = [];
-  server.on("connection", (inner: Socket) => waiting.shift()?.(inner));
   server.listen({ port: 0, host: "127.0.0.1", backlog: 4_096 });
   await once(server, "listening");
   const { port } = server.address() as { port: number }; // a TCP listener that listens has a port
+  const wires = createWires(async () => {
+    const outer = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+    outer.on("error", () => {}); // a test that cares for a reset listens itself
+    await once(outer, "connect");
+    return outer;
+  });
+  server.on("connection", (inner: Socket) => wires.accepted(inner));
+  return {
+    wire: () => wires.wire(),
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await Promise.all([wires.cut(), once(server, "close")]);
+    },
+  };
+}
+
+/** The ends of wires, as they are found for each other. */
+interface Wires {
+  /** Dials the test's end and waits for the other one. */
+  wire(): Promise<Wire>;
+  /** The listener has the other end of the dial that is under way. */
+  accepted(inner: Socket): void;
+  /** Destroys the test's ends; resolves when they have closed. */
+  cut(): Promise<void>;
+}
+
+/** Makes wires of what `dial` connects, one after the other, so that each end finds its own other end. */
+export function createWires(dial: () => Promise<Socket>): Wires {
+  const outers = new Set<Socket>();
+  const waiting: ((inner: Socket) => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
 
   async function make(): Promise<Wire> {
     const { promise, resolve } = Promise.withResolvers<Socket>();
     waiting.push(resolve);
-    const outer = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
-    outer.on("error", () => {}); // a test that cares for a reset listens itself
+    const outer = await dial();
     outers.add(outer);
     outer.once("close", () => outers.delete(outer));
-    await once(outer, "connect");
     return { outer, inner: await promise };
   }
 
   return {
     wire() {
-      const next = last.then(make); // one after the other, so that each end finds its own other end
+      const next = last.then(make);
       last = next;
       return next;
     },
-    async [Symbol.asyncDispose]() {
-      server.close();
+    accepted: (inner) => waiting.shift()?.(inner),
+    async cut() {
       const closing = [...outers].map((outer) => gone(outer));
       for (const outer of outers) outer.destroy();
-      await Promise.all([...closing, once(server, "close")]);
+      await Promise.all(closing);
     },
   };
 }
