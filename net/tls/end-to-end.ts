@@ -1,4 +1,6 @@
+import { constants } from "node:crypto";
 import { connect, createSecureContext, TLSSocket } from "node:tls";
+import type { SecureContext } from "node:tls";
 import type { Socket } from "node:net";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -72,10 +74,28 @@ export async function secureAsClient(
   return secure;
 }
 
-/** Keys are compared by their fingerprint: there is no authority, and naming our own saves loading the system's. */
-function contextOf({ key, cert }: Identity): ReturnType<typeof createSecureContext> {
-  return createSecureContext({ key, cert, ca: cert, minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
+/**
+ * Keys are compared by their fingerprint: there is no authority, and naming our own saves loading the system's. One
+ * for all connections of an identity: to make it costs more than half of a handshake.
+ */
+function contextOf(identity: Identity): SecureContext {
+  const known = contexts.get(identity);
+  if (known) return known;
+  const made = createSecureContext({
+    key: identity.key,
+    cert: identity.cert,
+    ca: identity.cert,
+    minVersion: "TLSv1.3",
+    maxVersion: "TLSv1.3",
+    // No connection is resumed from an earlier one: each proves both keys anew.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  });
+  contexts.set(identity, made);
+  return made;
 }
+
+/** Gone with its identity. */
+const contexts = new WeakMap<Identity, SecureContext>();
 
 /** Resolves to the key that the other end has proved to have. */
 async function handshake(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { connect } from "node:tls";
 import { createIdentity } from "../../../net/tls/certificate.ts";
 import { secureAsAgent, secureAsClient } from "../../../net/tls/end-to-end.ts";
 import { createPortablePump } from "../../../net/portable-pump.ts";
@@ -159,6 +160,30 @@ describe("the handshake", () => {
     assert.deepEqual(await got, { bytes: 100_000, end: "fin" });
     connected.resume();
     secured.socket.destroy();
+  });
+
+  test("a client that would resume an earlier connection proves its key anew", async () => {
+    const { key, cert } = clientIdentity;
+    const meet = async (
+      session?: Buffer,
+    ): Promise<{ readonly session: Buffer; readonly clientKey: string }> => {
+      const { outer, inner } = await wire();
+      const serving = secureAsAgent(inner, none, agent);
+      const own = { key, cert, rejectUnauthorized: false, ALPNProtocols: ["rdv/1"] };
+      const stranger = connect({ socket: outer, ...own, ...(session && { session }) });
+      const offered = once(stranger, "session") as Promise<[Buffer]>; // Node's event of what can be resumed
+      const served = await serving;
+      served.socket.write("!");
+      stranger.resume();
+      const [next] = await offered;
+      assert.equal(stranger.isSessionReused(), false);
+      served.socket.destroy();
+      stranger.destroy();
+      await gone(inner);
+      return { session: next, clientKey: served.clientKey };
+    };
+    const first = await meet();
+    assert.equal((await meet(first.session)).clientKey, clientIdentity.fingerprint);
   });
 
   test("an agent with another key gets no byte, and both ends are gone", async () => {
