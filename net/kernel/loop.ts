@@ -35,20 +35,20 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
   const pairs = createPairs({ libc, table, flow, pool, ready, epoll, onEnded });
   const sweep = createSweep({ table, flow, pairs });
   let running = true;
-  let somethingEnded = false;
+  let tellAt = Infinity;
 
   watchWake();
   tell(); // ready
   while (turn()) continue;
   for (let slot = 0; slot < pairs.slots(); slot += 1) pairs.abort(slot, "cut");
-  tellEndings();
+  tellEndings(Infinity);
   pool.closeAll();
   libc.close(epoll);
   control[controlWords.epoll] = -1;
 
   /** One round of waiting and working; false when the worker was told to stop. */
   function turn(): boolean {
-    const count = libc.epollWait(epoll, events, eventsPerTurn, ready.size() > 0 ? 0 : sweep.dueIn(now()));
+    const count = libc.epollWait(epoll, events, eventsPerTurn, ready.size() > 0 ? 0 : mayWaitMs(now()));
     if (count < 0 && libc.errno() !== linux.EINTR)
       throw new Error(`epoll_wait failed with error ${libc.errno()}`);
     let woken = false;
@@ -65,8 +65,12 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
       sweep.run(time);
       pool.trim();
     }
-    tellEndings();
+    tellEndings(time);
     return running;
+  }
+
+  function mayWaitMs(time: number): number {
+    return Math.max(0, Math.min(sweep.dueIn(time), Math.ceil(tellAt - time)));
   }
 
   /** Edge-triggered too: every write to the eventfd is told of once and nobody has to read it. */
@@ -94,15 +98,18 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
 
   function onEnded(slot: number): void {
     endings.push(slot);
-    somethingEnded = true;
+    if (tellAt === Infinity) tellAt = now() + tellAfterMs;
   }
 
-  function tellEndings(): void {
-    if (!somethingEnded) return;
-    somethingEnded = false;
+  function tellEndings(time: number): void {
+    if (time < tellAt || tellAt === Infinity) return;
+    tellAt = Infinity;
     if (Atomics.exchange(control, controlWords.told, 1) === 0) tell();
   }
 }
+
+/** Waking the main thread costs as much as ending a pair, so the endings of this long are told of together. */
+const tellAfterMs = 2;
 
 const eventsPerTurn = 256;
 const wakeMark = -1;
