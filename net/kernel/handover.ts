@@ -1,15 +1,18 @@
 import type { Socket } from "node:net";
-import { closeEarlyPipe, type EarlyPipe, openEarlyPipe } from "./early-pipe.ts";
+import { closeEarlyPipe, type EarlyPipe, openEarlyPipe, sentAtOnce } from "./early-bytes.ts";
 import type { Libc } from "./libc.ts";
 import type { Leg } from "../pump.ts";
 
-/** A leg on its way out of Node: the descriptors are there, and Node still has the socket. */
+/** A leg on its way out of Node: the descriptor is there, and Node still has the socket. */
 export interface Departure {
   readonly fd: number;
-  readonly early: EarlyPipe | undefined;
-  readonly earlyBytes: number;
-  /** Takes the socket from Node. Closing one of two descriptors of a socket sends nothing: the peer sees no change. */
-  complete(): void;
+  /** For bytes that may be too many for the other leg's socket to take at once. */
+  readonly pipe: EarlyPipe | undefined;
+  /**
+   * Takes the socket from Node, and gives what was read from it. Closing one of two descriptors of a socket sends
+   * nothing: the peer sees no change.
+   */
+  complete(): Buffer;
   /** Gives the descriptors back; the leg is as it was. */
   undo(): void;
 }
@@ -23,18 +26,18 @@ export function prepareDeparture({ socket, early }: Leg, libc: Libc): Departure 
   if (handle === undefined || !isQuiet(socket)) return undefined;
   const earlyBytes = early.length + socket.readableLength;
   const fd = libc.duplicate(handle.fd);
-  const pipe = earlyBytes > 0 ? openEarlyPipe(libc, earlyBytes) : undefined;
-  if (fd < 0 || (earlyBytes > 0 && pipe === undefined)) {
+  const pipe = earlyBytes > sentAtOnce ? openEarlyPipe(libc, earlyBytes) : undefined;
+  if (fd < 0 || (earlyBytes > sentAtOnce && pipe === undefined)) {
     release(libc, fd, pipe);
     return undefined;
   }
   return {
     fd,
-    early: pipe,
-    earlyBytes,
+    pipe,
     complete() {
-      if (pipe) writeAll(libc, pipe, Buffer.concat([early, ...takeBuffered(socket)]));
+      const bytes = socket.readableLength > 0 ? Buffer.concat([early, ...takeBuffered(socket)]) : early;
       forget(socket, handle);
+      return bytes;
     },
     undo: () => release(libc, fd, pipe),
   };
@@ -53,11 +56,6 @@ function takeBuffered(socket: Socket): Buffer[] {
     chunks.push(chunk);
   }
   return chunks;
-}
-
-function writeAll(libc: Libc, pipe: EarlyPipe, bytes: Buffer): void {
-  const put = libc.write(pipe.writeEnd, bytes, bytes.length);
-  if (put !== bytes.length) throw new Error(`a new pipe took ${put} of ${bytes.length} bytes`);
 }
 
 function forget(socket: Socket, handle: TcpHandle): void {

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { limits } from "../../protocol/limits.ts";
+import { passOn } from "./early-bytes.ts";
 import { prepareDeparture } from "./handover.ts";
 import { type Libc, loadLibc } from "./libc.ts";
 import { startWorker, type WorkerClient } from "./worker-client.ts";
@@ -105,15 +106,14 @@ function handOver(
     fromA.undo();
     return undefined;
   }
-  fromA.complete();
-  fromB.complete();
-  return worker.add({
-    sockets: [fromA.fd, fromB.fd],
-    early: [fromA.early, fromB.early],
-    earlyBytes: [fromA.earlyBytes, fromB.earlyBytes],
-    stallMs,
-    halfClosedMs,
-  });
+  const [fromABytes, fromBBytes] = [fromA.complete(), fromB.complete()];
+  const early = [
+    passOn(libc, fromABytes, fromA.pipe, fromB.fd),
+    passOn(libc, fromBBytes, fromB.pipe, fromA.fd),
+  ] as const;
+  const joined = worker.add({ sockets: [fromA.fd, fromB.fd], early, stallMs, halfClosedMs });
+  if (early.some(({ lost }) => lost)) joined.cut();
+  return joined;
 }
 
 /** Pipes are for bytes in flight, descriptors are for pairs: all workers together use a fortieth of the limit for pipes. */

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { at } from "./at.ts";
-import type { EarlyPipe } from "./early-pipe.ts";
+import type { EarlyBytes } from "./early-bytes.ts";
 import type { Libc } from "./libc.ts";
 import { openRing } from "./ring.ts";
 import { command, controlWords, createSharedTable, outcomes, slotsPerWorker } from "./shared-table.ts";
@@ -10,8 +10,7 @@ import type { Joined, PumpCounts, PumpReport } from "../pump.ts";
 /** A pair whose descriptors have left Node. */
 export interface PairOrder {
   readonly sockets: readonly [number, number];
-  readonly early: readonly [EarlyPipe | undefined, EarlyPipe | undefined];
-  readonly earlyBytes: readonly [number, number];
+  readonly early: readonly [EarlyBytes, EarlyBytes];
   readonly stallMs: number;
   readonly halfClosedMs: number;
 }
@@ -104,16 +103,17 @@ export function startWorker({ libc, tuning, onDeath }: ClientDeps): WorkerClient
     fail: () => order(command.fail),
   };
 
-  function add({ sockets, early, earlyBytes, stallMs, halfClosedMs }: PairOrder): Joined {
+  function add({ sockets, early, stallMs, halfClosedMs }: PairOrder): Joined {
     const slot = freeSlots.pop() ?? slots++;
     const legs = [0, 1] as const;
     for (const side of legs) {
       const leg = 2 * slot + side;
+      const { sent, left, pipe } = early[side];
       table.sockets[leg] = sockets[side];
-      table.earlyReadEnds[leg] = early[side]?.readEnd ?? -1;
-      table.earlyWriteEnds[leg] = early[side]?.writeEnd ?? -1;
-      table.earlyBytes[leg] = earlyBytes[side];
-      table.moved[leg] = 0;
+      table.earlyReadEnds[leg] = pipe?.readEnd ?? -1;
+      table.earlyWriteEnds[leg] = pipe?.writeEnd ?? -1;
+      table.earlyBytes[leg] = left;
+      table.moved[leg] = sent;
     }
     table.stallMs[slot] = Math.min(stallMs, longestMs);
     table.halfClosedMs[slot] = Math.min(halfClosedMs, longestMs);
