@@ -2,6 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openBoard } from "./board.ts";
 import type { Job, JobResult } from "./jobs.ts";
 import { close } from "./libc.ts";
+import { neverPreempt } from "./never-preempt.ts";
 import { openConnections } from "./open-job.ts";
 import { runPings } from "./ping-job.ts";
 import { runStall, runStreams } from "./stream-job.ts";
@@ -11,6 +12,7 @@ const board = openBoard(workerData as SharedArrayBuffer);
 const kept: number[] = [];
 const serial = { next: 0 };
 
+neverPreempt();
 parentPort?.on("message", (job: Job) => parentPort?.postMessage(attempt(job), []));
 
 function attempt(job: Job): JobResult {

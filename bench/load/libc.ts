@@ -83,6 +83,13 @@ export function must(call: string, result: number): number {
   return result;
 }
 
+/** Of the calling thread, when `thread` is 0 (sched_setscheduler(2)). */
+export const setScheduler = library.func("int sched_setscheduler(int, int, const void*)") as (
+  thread: number,
+  policy: number,
+  parameters: Buffer,
+) => number;
+
 const schedSetaffinity = library.func("int sched_setaffinity(int, uint64, const void*)") as (
   thread: number,
   length: number,

@@ -5,6 +5,7 @@ import type { Address } from "../model.ts";
 import { openBoard } from "./board.ts";
 import type { Board } from "./board.ts";
 import type { Job, JobResult } from "./jobs.ts";
+import { neverPreempt } from "./never-preempt.ts";
 
 type Done = Extract<JobResult, { type: "done" }>;
 
@@ -29,6 +30,7 @@ export interface Load extends AsyncDisposable {
 
 /** Starts the workers. */
 export async function startLoad(): Promise<Load> {
+  neverPreempt();
   await using stack = new AsyncDisposableStack();
   const board = openBoard();
   const worker = new Worker(new URL("service-worker.ts", import.meta.url), { workerData: board.shared });

@@ -5,6 +5,7 @@ import { createEpoll, readable, writable } from "./epoll.ts";
 import type { Epoll } from "./epoll.ts";
 import { headerBytes, modes } from "./jobs.ts";
 import { close, recv, send, wouldWait } from "./libc.ts";
+import { neverPreempt } from "./never-preempt.ts";
 import { acceptSocket, listenSocket, resetOnClose } from "./sockets.ts";
 import { discard, noSignal, streamChunk } from "./transfer.ts";
 
@@ -95,5 +96,6 @@ function alive(count: number): boolean {
   return count > 0 || (count < 0 && wouldWait());
 }
 
+neverPreempt();
 /* The one caller is load.ts, which passes the board's memory. */
 serve(openBoard(workerData as SharedArrayBuffer));
