@@ -10,7 +10,7 @@ const mib = 1024 * 1024;
 
 /** What lies in a leg when it is joined. */
 export function testBeginnings(withRig: WithRig): void {
-  for (const size of [1, 4_096, 65_536, 65_537, 300_000]) {
+  for (const size of [1, 4_096, 4_097, 65_536, 65_537, 300_000]) {
     test(
       `${size} early bytes on both legs come first`,
       withRig(async (rig) => {
