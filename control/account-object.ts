@@ -1,6 +1,7 @@
 import type { CreateKey, CreateSession, KeyList, PageQuery, Scope, Session } from "../protocol/api.ts";
 import type { SessionList } from "../protocol/api.ts";
 import { AccountId } from "../protocol/api.ts";
+import { forgetAbandoned } from "./abandoned-reservations.ts";
 import { createCell } from "./cell.ts";
 import { createEndedKeys } from "./ended-keys.ts";
 import { createKeyRing } from "./key-ring.ts";
@@ -12,7 +13,7 @@ import type { DurableModule, ObjectContext } from "./platform.ts";
 import type { Services } from "./services.ts";
 import { sessionObjectName } from "./services.ts";
 import { createSessionIndex } from "./session-index.ts";
-import type { Reservation, SessionIndex } from "./session-index.ts";
+import type { Reservation } from "./session-index.ts";
 
 interface ReserveInput {
   readonly owner: string;
@@ -62,24 +63,55 @@ const retryMs = 10_000;
 /** The object of one account. */
 export function createAccountObject(ctx: ObjectContext, services: Services): DurableModule<AccountVerbs> {
   const { now } = services;
-  const index = createSessionIndex(ctx);
+  const index = createSessionIndex(ctx, now);
   const keys = createKeyRing(ctx, now);
   const ended = createEndedKeys(ctx, services);
   const ownId = createCell(ctx.kv, "account", AccountId);
+  /** The alarm will look at reservations; lost with the object's memory, and then set once more. */
+  let watching = false;
 
-  /** Sets the alarm to the next expiry, or to `afterMs` from now when something has to end. */
+  /** Sets the alarm to what comes next, or to `afterMs` from now when something has to be done. */
   function schedule(afterMs: number): void {
-    ctx.setAlarm(ended.isEmpty() ? (keys.nextExpiry() ?? null) : now() + afterMs);
+    const isDue = !ended.isEmpty() || index.unheard().length > 0;
+    const times = isDue ? [now() + afterMs] : [keys.nextExpiry(), index.nextUnheard()];
+    const next = Math.min(...times.map((at) => at ?? Infinity));
+    ctx.setAlarm(next < Infinity ? next : null);
+  }
+
+  /** Reserves a name. Whoever is killed before the session is opened leaves a reservation that nobody takes back. */
+  function reserve(owner: string, name: string): Outcome<Reservation> {
+    const reserved = index.reserve(name);
+    if (reserved.ok && !watching) {
+      watching = true;
+      if (ownId.read() === undefined) ownId.write(owner);
+      schedule(0);
+    }
+    return reserved;
+  }
+
+  /**
+   * Reserves a name that is free or whose agent is away. What the index calls live may be long gone (a host that was
+   * killed reports nothing), so the session object is asked; only names that it confirms are skipped.
+   */
+  async function reserveLike(owner: string, suggested: string): Promise<Outcome<Reservation>> {
+    const live = new Set<string>();
+    for (;;) {
+      const name = chooseName(suggested, (one) => live.has(one) || index.isReserved(one));
+      if (name === undefined)
+        return refuse("name_taken", `All names like ${suggested} are in use; choose one with --name`);
+      const id = index.find(name);
+      if (id === undefined) return reserve(owner, name);
+      if (await services.env.SESSIONS.getByName(sessionObjectName(owner, id)).isLive(null)) live.add(name);
+      // Of those who asked at the same moment the first one has it.
+      else if (!index.isReserved(name)) return reserve(owner, name);
+    }
   }
 
   return {
     verbs: {
       reserve: async ({ owner, request }) => {
-        const suggested = request.suggestedName ?? defaultName;
-        const name = request.name ?? (await freeName(services, index, owner, suggested));
-        if (name === undefined)
-          return refuse("name_taken", `All names like ${suggested} are in use; choose one with --name`);
-        return index.reserve(name);
+        if (request.name !== undefined) return reserve(owner, request.name);
+        return await reserveLike(owner, request.suggestedName ?? defaultName);
       },
       report: ({ session, revision, keys: used }) => {
         if (!used.every((key) => keys.isValid(key))) return "key_ended";
@@ -106,32 +138,12 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
         }),
     },
     alarm: async () => {
+      watching = false;
       const account = ownId.read();
       if (account === undefined) return;
       for (const id of keys.removeExpired()) ended.add(id, index.openedWith(id));
-      const failures = await ended.continue(account);
+      const failures = (await ended.continue(account)) + (await forgetAbandoned(services, index, account));
       schedule(failures > 0 ? retryMs : 0);
     },
   };
-}
-
-/**
- * A name whose agent is away. What the index calls live may be long gone (a host that was killed reports
- * nothing), so the session object is asked; only names that it confirms are skipped.
- */
-async function freeName(
-  { env }: Services,
-  index: SessionIndex,
-  owner: string,
-  suggested: string,
-): Promise<string | undefined> {
-  const confirmed = new Set<string>();
-  for (;;) {
-    const name = chooseName(suggested, (candidate) => confirmed.has(candidate));
-    if (name === undefined) return undefined;
-    const id = index.find(name);
-    if (id === undefined || index.get(id)?.state !== "live") return name;
-    if (!(await env.SESSIONS.getByName(sessionObjectName(owner, id)).isLive(null))) return name;
-    confirmed.add(name);
-  }
 }

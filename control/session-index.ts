@@ -25,8 +25,16 @@ export interface Reservation {
 
 /** The sessions of one account, by id and by name. Every verb is atomic. */
 export interface SessionIndex {
-  /** The id that belongs to a name; a free name gets a new id, within the quota. */
+  /** The id that belongs to a name; a free name gets a new id, within the quota. Its session has to report soon. */
   reserve(name: string): Outcome<Reservation>;
+  /** Whether somebody has just reserved the name, and its session has not reported since. */
+  isReserved(name: string): boolean;
+  /** Ids that were reserved at least `reservedMs` ago, and whose sessions have said nothing since. */
+  unheard(): string[];
+  /** The session behind a reservation is there, and will report by itself. */
+  settle(id: string): void;
+  /** When the next reservation has to be looked at, in milliseconds since 1970; undefined when there is none. */
+  nextUnheard(): number | undefined;
   /** Takes a session's newest state; older words are ignored. False when its name belongs to another session. */
   report(session: Session, revision: number, keys: readonly string[]): boolean;
   forget(id: string): void;
@@ -38,10 +46,15 @@ export interface SessionIndex {
   openedWith(key: string): string[];
 }
 
-/** The index in an account object's storage. */
-export function createSessionIndex(ctx: ObjectContext): SessionIndex {
+/** A session reports within seconds of its reservation, or its host was killed in between. */
+const reservedMs = 60_000;
+
+/** The index in an account object's storage; `now` is in milliseconds since 1970. */
+export function createSessionIndex(ctx: ObjectContext, now: () => number): SessionIndex {
   const sessions = createTable(ctx.kv, "session", Entry);
   const names = createTable(ctx.kv, "name", SessionId);
+  /** By id, when it was reserved. */
+  const reserved = createTable(ctx.kv, "reserved", z.number());
   const count = createCell(ctx.kv, "count", z.number().int());
 
   function put(entry: z.infer<typeof Entry>): void {
@@ -54,16 +67,32 @@ export function createSessionIndex(ctx: ObjectContext): SessionIndex {
     reserve: (name) =>
       ctx.transaction(() => {
         const id = names.get(name);
-        if (id !== undefined) return done({ id, name });
+        if (id !== undefined) {
+          reserved.set(id, now());
+          return done({ id, name });
+        }
         if ((count.read() ?? 0) >= limits.sessionsPerAccount) return refuse("quota", quotaDetail);
         const reservation = { id: newSessionId(), name };
         put({ ...reservation, revision: 0, session: null, keys: [] });
+        reserved.set(reservation.id, now());
         return done(reservation);
       }),
+    isReserved: (name) => {
+      const id = names.get(name);
+      const at = id === undefined ? undefined : reserved.get(id);
+      return at !== undefined && at + limits.requestMs > now();
+    },
+    unheard: () => [...reserved.entries()].filter(([, at]) => at + reservedMs <= now()).map(([id]) => id),
+    settle: (id) => reserved.delete(id),
+    nextUnheard: () => {
+      const times = [...reserved.entries()].map(([, at]) => at + reservedMs);
+      return times.length === 0 ? undefined : Math.min(...times);
+    },
     report: (session, revision, keys) =>
       ctx.transaction(() => {
         const { id, name } = session;
         if ((names.get(name) ?? id) !== id) return false;
+        reserved.delete(id);
         if ((sessions.get(id)?.revision ?? 0) <= revision) put({ id, name, revision, session, keys });
         return true;
       }),
@@ -71,6 +100,7 @@ export function createSessionIndex(ctx: ObjectContext): SessionIndex {
       ctx.transaction(() => {
         const entry = sessions.get(id);
         if (!entry) return;
+        reserved.delete(id);
         if (names.get(entry.name) === id) names.delete(entry.name);
         sessions.delete(id);
         count.write((count.read() ?? 1) - 1);

@@ -27,6 +27,7 @@ import {
   dueEnd,
   endedRecord,
   forgetAt,
+  isExpected,
   isPrivate,
   keysOf,
   movedRecord,
@@ -63,7 +64,7 @@ export interface SessionVerbs extends Pick<
   /** Creates the session, or takes it up again: id, port and epoch stay, the newest request rules the rest. */
   open(input: OpenInput): Promise<Outcome<Opened>>;
   view(input: null): Session | null;
-  /** Whether an agent is connected and was heard lately. */
+  /** Whether an agent is connected and was heard lately, or asked for the session just now and is on its way. */
   isLive(input: null): boolean;
   /** Tickets for a client of the owner's, whether an agent is there or not; null when there is no session. */
   tickets(request: RequestTickets): Promise<Outcome<ClientTickets> | null>;
@@ -214,8 +215,9 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       },
       isLive: () => {
         const record = store.readRunning();
+        if (!record) return false;
         // An invited session has no agent's connection; its name is its own while it runs.
-        return record !== undefined && (record.invitation !== null || line.heardAt(record) !== null);
+        return record.invitation !== null || isExpected(record, now()) || line.heardAt(record) !== null;
       },
       tickets: async (request) => await signClientTickets(services, store, request),
       direct: async (offer) => {

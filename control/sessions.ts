@@ -49,6 +49,8 @@ export const SessionRecord = z.object({
   /** Since when no agent is connected; null while one is. */
   goneAt: z.number().nullable(),
   seenAt: z.number().nullable(),
+  /** Until when the agent that asked for the session is on its way; null when it has come. */
+  expectedUntil: z.number().nullable().default(null),
   /** What the newest agent said of itself: the key with which it ends encryption, the one that its halves prove. */
   agentKey: Fingerprint.nullable().default(null),
   agentProof: Thumbprint.nullable().default(null),
@@ -104,6 +106,7 @@ export function newRecord(
   const empty = {
     epoch: 0,
     seenAt: null,
+    expectedUntil: now + limits.requestMs,
     agentKey: null,
     agentProof: null,
     ticketsAt: 0,
@@ -123,7 +126,9 @@ export function newRecord(
 /** The record after its owner asked for the session again: the newest request rules, id, port and epoch stay. */
 export function resumedRecord(record: SessionRecord, request: CreateSession, now: number): SessionRecord {
   const goneAt = record.goneAt === null ? null : now;
-  return { ...record, ...requested(request, record, now), goneAt, revision: record.revision + 1 };
+  const expectedUntil = now + limits.requestMs;
+  const revision = record.revision + 1;
+  return { ...record, ...requested(request, record, now), goneAt, expectedUntil, revision };
 }
 
 /** The record after its owner changed the policy. */
@@ -134,6 +139,11 @@ export function updatedRecord(record: SessionRecord, request: UpdateSession, now
 /** Whether a session has no public port. */
 export function isPrivate({ placements }: Pick<SessionRecord, "placements">): boolean {
   return placements[0]?.clientPort === null;
+}
+
+/** Whether the agent that asked for the session is still on its way. */
+export function isExpected({ expectedUntil }: SessionRecord, now: number): boolean {
+  return expectedUntil !== null && expectedUntil > now;
 }
 
 /** The keys by which a session lives. */
@@ -152,7 +162,8 @@ export function sameOffer(a: SessionRecord, b: SessionRecord): boolean {
 export function attachedRecord(record: SessionRecord, attach: AgentAttach, now: number): SessionRecord {
   const { identity: agentKey = null, proof: agentProof = null } = attach;
   const { epoch, revision } = record;
-  const present = { epoch: epoch + 1, goneAt: null, seenAt: now, revision: revision + 1 };
+  const here = { goneAt: null, seenAt: now, expectedUntil: null };
+  const present = { ...here, epoch: epoch + 1, revision: revision + 1 };
   return { ...record, ...present, agentKey, agentProof };
 }
 

@@ -69,7 +69,7 @@ export function describeSessions(rig: Rig): void {
       );
     });
 
-    test("a suggested name is taken when it is free or its agent is away, else it gets a number", async () => {
+    test("a suggested name is taken when it is free or its agent is away, else it gets a number: each of many that ask at once has a name of its own", async () => {
       await using relay = await rig.newRelay();
       const { region, create } = relay;
       const suggest = async (): Promise<Session> =>
@@ -77,11 +77,15 @@ export function describeSessions(rig: Rig): void {
       await create();
       const first = await suggest();
       assert.equal(first.name, "box");
-      assert.equal((await suggest()).id, first.id, "no agent yet");
+      const together = await Promise.all([suggest(), suggest(), suggest()]);
+      assert.deepEqual(
+        together.map(({ name }) => name).sort(),
+        ["box-2", "box-3", "box-4"],
+        "the agents of all of them are still on their way",
+      );
       const agent = await rig.agentOf(first);
       await agent.next();
-      const second = await suggest();
-      assert.equal(second.name, "box-2");
+      assert.equal((await suggest()).name, "box-5");
       await agent[Symbol.asyncDispose]();
       await shows(async () => (await rig.api().getSession(first.id)).state === "waiting");
       assert.equal((await suggest()).id, first.id);
