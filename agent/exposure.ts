@@ -122,7 +122,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
     onlyTicketed: deps.request.private ?? false,
     log,
   });
-  const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell, admission });
+  const pairs = createLivePairs({ dial, pump: deps.pump, onEvent: tell, admission, log });
   let told = { session: "", addresses: [] as readonly string[] };
   let taken = false;
   let ending: ExposureEnd | undefined;

@@ -72,6 +72,7 @@ export async function serveInvited(deps: InvitedDeps): Promise<InvitedEnd> {
     dial: createTargetDial(target, watch),
     pump: deps.pump,
     onEvent,
+    log,
   });
   const presence = createPresence(onEvent);
   let ready = false;

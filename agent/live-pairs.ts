@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "../net/log.ts";
 import type { Pump } from "../net/pump.ts";
 import type { PairedHead } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import type { Admission } from "./secure/admission.ts";
 import { servePair } from "./serve-pair.ts";
-import type { ServedPair } from "./serve-pair.ts";
+import type { PairEnd, ServedPair } from "./serve-pair.ts";
 import type { TargetDial } from "./target-dial.ts";
 
 /** The way between a client and the agent. */
@@ -32,6 +33,7 @@ export type PairEvent =
     };
 
 interface LivePairsDeps {
+  readonly log: Log;
   /** What clients go through first; by default nothing. */
   readonly admission?: Admission;
   /** Opens a connection to the service. */
@@ -42,7 +44,7 @@ interface LivePairsDeps {
 
 /** The clients that are being served now. */
 export interface LivePairs {
-  /** Serves a client that has come, and that was let in already if it came directly; resolves when that pair is over. */
+  /** Serves a client that has come, and that was let in already if it came directly; resolves when that pair is over, and never rejects. */
   serve(session: string, head: PairedHead, socket: Socket, early: Buffer, path?: PairPath): Promise<void>;
   /** Lets the pairs go on for up to so many milliseconds (Infinity: until they end), cuts the rest; resolves when none lives. */
   finish(ms: number): Promise<void>;
@@ -50,9 +52,15 @@ export interface LivePairs {
 }
 
 /** Keeps account of the pairs and tells how each began and ended. */
-export function createLivePairs({ onEvent, admission, ...deps }: LivePairsDeps): LivePairs {
+export function createLivePairs({ onEvent, admission, log, ...deps }: LivePairsDeps): LivePairs {
   const pairs = new Map<ServedPair, Promise<void>>();
   let cut = false;
+
+  /** One client must not end the agent, which serves all the others. */
+  function failed(error: unknown): PairEnd {
+    log.error("a client was not served", { error: String(error) });
+    return { outcome: "cut", bytesIn: 0, bytesOut: 0 };
+  }
 
   return {
     // Not async: a suspended function would keep the client's socket object for as long as the pair lives.
@@ -64,7 +72,7 @@ export function createLivePairs({ onEvent, admission, ...deps }: LivePairsDeps):
         enter: path === "relay" ? admission?.(head) : undefined,
       });
       if (cut) served.cut();
-      const over = served.end.then((end) => {
+      const over = served.end.catch(failed).then((end) => {
         onEvent({ type: "closed", session, pair, client, path, ...end });
         pairs.delete(served);
       });

@@ -19,7 +19,7 @@ export async function openWebSocketStream(socket: Socket, options: WebSocketDial
   const { where, path, signal, timeoutMs } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const { remoteAddress, remotePort } = socket;
-  const ws = new WebSocket(`ws://${where}${path}`, { ...webSocketOptions, createConnection: () => socket });
+  const ws = begin(socket, `ws://${where}${path}`);
   // At once, because the first message may be read before whoever waits for the promise goes on.
   ws.once("open", () => resolve(createWebSocketStream(ws, { remoteAddress, remotePort })));
   ws.on("error", (error) => reject(unreachable(`${where} opens no WebSocket: ${error.message}`)));
@@ -43,6 +43,13 @@ export async function openWebSocketStream(socket: Socket, options: WebSocketDial
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Names that a proxy takes may be none for a URL, `host.1` for one. */
+function begin(socket: Socket, url: string): WebSocket {
+  if (URL.canParse(url)) return new WebSocket(url, { ...webSocketOptions, createConnection: () => socket });
+  socket.destroy();
+  throw unreachable(`${url} is no address of a WebSocket`);
 }
 
 function unreachable(what: string): RdvError {

@@ -71,8 +71,11 @@ export async function startForward(deps: ForwardDeps): Promise<Forward> {
       await joined({ socket, ...early.take() }, opened, client);
     } catch (error) {
       socket.resetAndDestroy();
-      if (error instanceof RdvError) onEvent({ type: "failed", client, error });
-      else if (!lifetime.aborted) throw error;
+      const known = error instanceof RdvError;
+      // Whatever it is that went wrong for one program, the others are still served.
+      if (known) onEvent({ type: "failed", client, error });
+      else if (!lifetime.aborted)
+        onEvent({ type: "failed", client, error: new RdvError("failed", String(error), { cause: error }) });
     }
   }
 

@@ -86,10 +86,12 @@ async function takeFor(path: DirectPath, signal: AbortSignal): Promise<DirectTak
   try {
     return await abortable(taking, signal);
   } catch (error) {
-    void taking.then((taken) => taken.type === "direct" && taken.connection.destroy());
+    taking.then((taken) => taken.type === "direct" && taken.connection.destroy()).catch(ignore);
     throw error;
   }
 }
+
+function ignore(): void {}
 
 function openedBy({ connection, offer }: Extract<DirectTaken, { type: "direct" }>): OpenedPath {
   const { socket, peer } = connection;

@@ -16,7 +16,10 @@ interface AdmissionRules {
   readonly log: Log;
 }
 
-/** Makes of a client's socket the one that the service is joined with; undefined when the client is not let in. */
+/**
+ * Makes of a client's socket the one that the service is joined with; undefined when the client is not let in. Never
+ * rejects: whatever goes wrong for one client ends that client's connection and not the agent.
+ */
 export type Enter = (socket: Socket, early: Buffer, signal: AbortSignal) => Promise<Socket | undefined>;
 
 /** What a client has to go through before the service is dialled for it; undefined: nothing. */
@@ -24,8 +27,9 @@ export type Admission = (head: PairedHead) => Enter | undefined;
 
 /** Makes the rules of one session: clients of `rdv connect` encrypt from end to end, plain ones come in as they are. */
 export function createAdmission({ identity, onlyTicketed, clients, log }: AdmissionRules): Admission {
-  const refuse = ({ client, pair }: PairedHead, reason: string): void =>
-    log.warn("a client is not let in", { client, pair, reason });
+  const idOf = ({ client, pair }: PairedHead) => ({ client, pair });
+  const refuse = (head: PairedHead, reason: string): void =>
+    log.warn("a client is not let in", { ...idOf(head), reason });
 
   return (head) => {
     if (!head.ticketed)
@@ -46,7 +50,10 @@ export function createAdmission({ identity, onlyTicketed, clients, log }: Admiss
         return undefined;
       } catch (error) {
         if (error instanceof RdvError) refuse(head, error.message);
-        else if (!signal.aborted) throw error;
+        else if (!signal.aborted) {
+          log.error("a client is not let in", { ...idOf(head), error: String(error) });
+          resetSocket(socket);
+        }
         return undefined;
       }
     };

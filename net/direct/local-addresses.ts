@@ -43,13 +43,23 @@ export function isDialable(address: string, loopback = false): boolean {
 const ownMachine = blockList("127.0.0.0/8", "::/96");
 
 const never = blockList(
-  // This network, the local link, protocol assignments, groups and everything reserved behind them.
-  ...["0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/3"],
-  ...["::/128", "fe80::/10", "fec0::/10", "ff00::/8"],
-  // Translated to IPv4: NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), Teredo (RFC 4380), IPv4-translated (RFC 2765).
-  ...["64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::ffff:0:0:0/96"],
-  // The services of clouds for their own machines: Alibaba, Azure, AWS, Google.
-  ...["100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128"],
+  "0.0.0.0/8", // this network
+  "169.254.0.0/16", // the local link
+  "192.0.0.0/24", // protocol assignments
+  "224.0.0.0/3", // groups, and everything reserved behind them
+  "::/128",
+  "fe80::/10", // the local link
+  "fec0::/10", // the local site (RFC 3879)
+  "ff00::/8", // groups
+  "64:ff9b::/96", // NAT64 (RFC 6052)
+  "64:ff9b:1::/48", // NAT64 of a network's own (RFC 8215)
+  "::ffff:0:0:0/96", // IPv4-translated (RFC 2765)
+  "2002::/16", // 6to4 (RFC 3056)
+  "2001::/32", // Teredo (RFC 4380)
+  "100.100.100.200/32", // Alibaba's service for its own machines
+  "168.63.129.16/32", // Azure's
+  "fd00:ec2::/32", // AWS's
+  "fd20:ce::254/128", // Google's
 );
 
 function blockList(...networks: readonly string[]): BlockList {

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { RdvError } from "../../protocol/errors.ts";
@@ -35,8 +36,13 @@ export function readIdentity(path: string): Identity | undefined {
   const key = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----\n?/.exec(pem)?.[0];
   const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/.exec(pem)?.[0];
   if (key === undefined || cert === undefined) throw damaged(path);
+  if (!belongTogether(path, key, cert)) throw damaged(path);
+  return { key, cert, fingerprint: fingerprintOf(cert) };
+}
+
+function belongTogether(path: string, key: string, cert: string): boolean {
   try {
-    return { key, cert, fingerprint: fingerprintOf(cert) };
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   } catch (cause) {
     throw damaged(path, cause);
   }

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
+import { openWebSocketStream } from "../../net/web-socket-dial.ts";
 import { createWebSocketStream } from "../../net/web-socket-stream.ts";
 import { limits } from "../../protocol/limits.ts";
+import { createWireMaker } from "./pump/sockets.ts";
 
 /** One end as a connection with a quick heartbeat, and the other as it comes. */
 async function openPair(autoPong: boolean): Promise<AsyncDisposable & { stream: Socket; peer: WebSocket }> {
@@ -97,4 +99,15 @@ test("what was sent before both ends arrives although its reader comes late", as
   pair.peer.resume();
   await once(pair.peer, "close");
   assert.equal(received, size);
+});
+
+test("a name that is none for a URL, which a proxy may well take, is an expected error", async () => {
+  await using wires = await createWireMaker();
+  const { outer, inner } = await wires.wire();
+  inner.resume();
+  const { signal } = new AbortController();
+  const options = { where: "relay.1:443", path: "/v1/ws", signal, timeoutMs: 10_000 };
+  await assert.rejects(openWebSocketStream(outer, options), { name: "RdvError", code: "unreachable" });
+  assert.ok(outer.destroyed);
+  inner.destroy();
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createIdentity } from "../../../net/tls/certificate.ts";
 import { loadIdentity } from "../../../net/tls/load-identity.ts";
 import { runOk } from "../../fixtures/processes.ts";
 import { createTempDir } from "../../fixtures/temp-dir.ts";
@@ -23,4 +24,11 @@ test("processes that come at once get one key, which is kept for this user alone
   assert.deepEqual([...new Set(seen)], [loadIdentity(path).fingerprint]);
   assert.deepEqual(await readdir(join(folder.path, "new")), ["identity.pem"]);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
+});
+
+test("a key with a certificate of another one is told at once, and not by the first client", async () => {
+  await using folder = await createTempDir();
+  const path = join(folder.path, "identity.pem");
+  await writeFile(path, createIdentity().key + createIdentity().cert);
+  assert.throws(() => loadIdentity(path), { code: "failed", message: /holds no key with its certificate/ });
 });
