@@ -6,7 +6,7 @@ import type { SessionSignal } from "../protocol/signals.ts";
 import type { ObjectContext, ObjectSocket } from "./platform.ts";
 import type { Services } from "./services.ts";
 import type { SessionStore } from "./session-store.ts";
-import { attachedRecord, renewEveryMs, ticketFor } from "./sessions.ts";
+import { attachedRecord, renewEveryMs, sameOffer, ticketFor } from "./sessions.ts";
 import type { SessionRecord } from "./sessions.ts";
 
 /** The control connection of a session's ruling agent. */
@@ -82,8 +82,10 @@ export function createAgentLine({ ctx, services: { now, signer }, store }: LineD
         ticketExpires: ticket.expires,
       })),
     );
-    // Whoever changed the session meanwhile sends its new state.
-    if (store.readRunning()?.revision !== record.revision || !ctx.sockets().includes(socket)) return;
+    const current = store.readRunning();
+    // Whoever changed what is offered meanwhile sends its new state.
+    if (!current || current.epoch !== record.epoch || !sameOffer(current, record)) return;
+    if (!ctx.sockets().includes(socket)) return;
     const { id, name, epoch } = record;
     send(socket, { type: "placed", session: id, name, epoch, placements });
     socket.serializeAttachment({ ...attachmentOf(socket), placed: true } satisfies Attachment);

@@ -25,7 +25,8 @@ export function createEndedKeys(ctx: ObjectContext, { env, ...services }: Servic
 
   async function endSession(account: string, session: string, key: string): Promise<void> {
     await env.SESSIONS.getByName(sessionObjectName(account, session)).keyEnded(key);
-    sessions.delete(session);
+    // Meanwhile it may have come to live by another key, which was revoked, too.
+    if (sessions.get(session) === key) sessions.delete(session);
   }
 
   /** Any relay may have come with the key, so all are asked. */

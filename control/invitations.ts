@@ -9,7 +9,7 @@ import { canonicalAllow } from "./allow.ts";
 import { randomText } from "./identifiers.ts";
 import { joinLines } from "./join/page-lines.ts";
 import { sha256 } from "./keys.ts";
-import { unwrap } from "./outcome.ts";
+import { done, unwrap } from "./outcome.ts";
 import type { Services } from "./services.ts";
 import { sessionObjectName } from "./services.ts";
 
@@ -47,7 +47,10 @@ export async function createInvitation(
     const invitation = { owner, session: session.id, details, expiresAt };
     if (await services.env.INVITATIONS.getByName(key).create(invitation)) {
       const url = `${inviter.origin}/j/${code}`;
-      const raw = request.raw ? unwrap(await sessionObject.openRaw(request.raw)) : null;
+      const opened = request.raw ? await sessionObject.openRaw(request.raw) : done(null);
+      // Nobody has the code of what is half made.
+      if (!opened.ok) await sessionObject.end("it has no raw port");
+      const raw = unwrap(opened);
       const lines = joinLines(url);
       const [line, powershell] = details.private ? [lines.rdv, lines.rdv] : [lines.shell, lines.powershell];
       return { code, url, line, powershell, expires: details.expires, session, raw };

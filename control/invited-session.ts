@@ -3,6 +3,7 @@ import type { Placement } from "../protocol/api.ts";
 import { rawLease } from "./leases.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
+import { giveBack } from "./place-session.ts";
 import type { Services } from "./services.ts";
 import type { SessionStore } from "./session-store.ts";
 import { ticketFor } from "./sessions.ts";
@@ -22,6 +23,8 @@ export interface InvitedSession {
   admit(agentKey: string | null): Promise<Outcome<Admission>>;
   /** Opens the session's raw port; gives its `host:port`. */
   openRaw(from: string | null): Promise<Outcome<string>>;
+  /** Whether this is the session's raw port. */
+  hasRaw(port: number): boolean;
   /** The relay may have forgotten the raw port. */
   relayBack(): Promise<void>;
   /** The relay tells whether the invited machine is there. */
@@ -70,7 +73,10 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       const leased = await env.RELAYS.getByName(placement.relay).lease(request);
       if (!leased.ok) return leased;
       const current = store.readRunning();
-      if (!current?.invitation) return refuse("ended", "The session is over");
+      if (!current?.invitation) {
+        await giveBack(services, session, [placement]);
+        return refuse("ended", "The session is over");
+      }
       const { clientPort: port } = leased.value;
       if (port === null) throw new Error("a raw port without a port");
       const raw = { port, from };
@@ -84,6 +90,7 @@ export function createInvitedSession({ services, store, report }: InvitedDeps): 
       await sendRaw();
       return done(hostPort(placement.host, raw.port));
     },
+    hasRaw: (port) => store.readRunning()?.invitation?.raw?.port === port,
     relayBack: sendRaw,
     async admit(agentKey) {
       const record = store.readRunning();

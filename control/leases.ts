@@ -28,6 +28,11 @@ export function isRawLease(session: string): boolean {
   return session.length === sessionIdLength + rawMark.length && session.endsWith(rawMark);
 }
 
+/** The session that a raw port's lease belongs to. */
+export function sessionOfRaw(lease: string): string {
+  return lease.slice(0, sessionIdLength);
+}
+
 const rawMark = "raw";
 /** `s_` and 26 characters (identifiers.ts). */
 const sessionIdLength = 28;

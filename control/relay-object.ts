@@ -232,12 +232,13 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
         case "load":
           return await takeLoad(signal);
         case "spent":
-          // A relay may end what it carries, nothing else.
+          // A relay has a say in what it carries, and in nothing else.
           if (books.bySession.get(signal.session) === undefined) return;
           return void (await env.SESSIONS.getByName(sessionObjectName(signal.owner, signal.session)).end(
             "its byte budget is used up",
           ));
         case "presence":
+          if (books.bySession.get(signal.session) === undefined) return;
           return await env.SESSIONS.getByName(sessionObjectName(signal.owner, signal.session)).presence(
             signal.present,
           );

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { createCell } from "./cell.ts";
 import type { Table } from "./cell.ts";
 import { countOthers } from "./fleet.ts";
-import { isRawLease, portOf } from "./leases.ts";
+import { isRawLease, portOf, sessionOfRaw } from "./leases.ts";
 import type { Lease, PortEntry } from "./leases.ts";
 import type { ObjectContext } from "./platform.ts";
 import type { RelayRecord } from "./relays.ts";
@@ -59,9 +59,13 @@ export function createRelayRounds({ ctx, services, bySession, ports, drop }: Rou
   async function tell(kind: RoundKind, relay: RelayRecord, session: string, lease: Lease): Promise<void> {
     const owner = ownerOf(session, lease);
     if (owner === undefined) return drop(session);
-    if (isRawLease(session)) return;
+    const port = portOf(lease) ?? null;
+    if (isRawLease(session)) {
+      const holder = services.env.SESSIONS.getByName(sessionObjectName(owner, sessionOfRaw(session)));
+      return port !== null && (await holder.hasRaw(port)) ? undefined : drop(session);
+    }
     const object = services.env.SESSIONS.getByName(sessionObjectName(owner, session));
-    const placement = placementOn(relay, portOf(lease) ?? null);
+    const placement = placementOn(relay, port);
     const belongs =
       kind === "back"
         ? await object.relayBack({ placement, withinMs: spreadMs(relay.leases) })

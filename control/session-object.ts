@@ -32,6 +32,7 @@ import {
   keysOf,
   movedRecord,
   newRecord,
+  outlivesInvitation,
   resumedRecord,
   retryMs,
   sameOffer,
@@ -78,6 +79,8 @@ export interface SessionVerbs extends Pick<
   invitation(input: null): string | null;
   /** Opens a port on which whoever comes is the agent, from a range or from the address that comes first. */
   openRaw(input: { readonly from: string | null }): Promise<Outcome<string>>;
+  /** Whether this is the session's raw port. */
+  hasRaw(port: number): Promise<boolean>;
   /** Ends the session; false when there is none. */
   end(reason: string): Promise<boolean>;
   /** Changes the policy, also of what is open at the relay now; null when there is no session. */
@@ -136,6 +139,7 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
     const record = store.read();
     if (!record) return null;
     if (record.ended) return refuse("ended", `The session is over: ${record.ended.reason}`);
+    if (outlivesInvitation(record, request, now())) return fixedEnd;
     const changed = store.save(updatedRecord(record, request, now()));
     if (sameOffer(record, changed)) return done(view(changed));
     await tellPolicy(services, changed);
@@ -187,7 +191,9 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       .report({ session: view(record), revision: record.revision, keys: keysOf(record) })
       .catch(() => undefined);
     const current = store.readRunning();
-    if (known === undefined || !current) return;
+    // It ended meanwhile, and what the account heard first may have been the end.
+    if (!current) return await account.forget(record.id);
+    if (known === undefined) return;
     if (known === "key_ended") return void (await end(keyGone));
     if (known === "name_taken") return void (await end("another session has taken its name"));
     store.save({ ...current, reported: Math.max(current.reported, record.revision) });
@@ -229,6 +235,8 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       admit: async ({ agentKey }) => await inTurn(() => invited.admit(agentKey)),
       presence: async (present) => await invited.presence(present),
       openRaw: async ({ from }) => await inTurn(() => invited.openRaw(from)),
+      // In turn: a raw port that is being opened has its lease before the session knows it.
+      hasRaw: async (port) => await inTurn(async () => invited.hasRaw(port)),
       invitation: () => store.readRunning()?.invitation?.key ?? null,
       end: async (reason) => await end(reason),
       update: async (request) => await inTurn(() => update(request)),
@@ -293,6 +301,10 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   };
 }
 
+const fixedEnd: Refusal = refuse(
+  "bad_request",
+  "ttlSeconds: an invitation can end sooner, not later; make a new one with rdv invite",
+);
 const keyGone = "the key with which it was opened was revoked or has expired";
 const namedByAnother: Refusal = refuse("name_taken", "Another session has this name; choose one with --name");
 const justEnded: Refusal = refuse("ended", "The session has just ended; try again");

@@ -136,6 +136,16 @@ export function updatedRecord(record: SessionRecord, request: UpdateSession, now
   return { ...record, ...changedTerms(record, request, now), revision: record.revision + 1 };
 }
 
+/** Whether a change would let an invited session live longer than its code, its tickets and its raw port may. */
+export function outlivesInvitation(
+  { invitation, expiresAt }: SessionRecord,
+  { ttlSeconds }: UpdateSession,
+  now: number,
+): boolean {
+  if (!invitation || ttlSeconds === undefined) return false;
+  return ttlSeconds === null || now + ttlSeconds * 1_000 > (expiresAt ?? 0);
+}
+
 /** Whether a session has no public port. */
 export function isPrivate({ placements }: Pick<SessionRecord, "placements">): boolean {
   return placements[0]?.clientPort === null;

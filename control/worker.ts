@@ -29,6 +29,7 @@ export const SessionObject = durableClass(createSessionObject, [
   "presence",
   "invitation",
   "openRaw",
+  "hasRaw",
 ]);
 export const RelayObject = durableClass(createRelayObject, [
   "lease",

@@ -92,6 +92,23 @@ export function describeInvitations(rig: Rig): void {
       );
     });
 
+    test("an invitation that gets no raw port leaves neither a session nor its name behind", async () => {
+      await using relay = await rig.newRelay({ ports: { from: 20_000, to: 20_000 } });
+      const name = `${relay.region}-raw`;
+      await refuses(invite({ region: relay.region, name, raw: { from: null } }), "full");
+      await refuses(rig.api().getSession(name), "not_found");
+      assert.equal((await invite({ region: relay.region, name })).session.name, name);
+    });
+
+    test("an invitation can be made to end sooner, and never later", async () => {
+      await using relay = await rig.newRelay();
+      const { session } = await invite({ region: relay.region, ttlSeconds: 600 });
+      await refuses(rig.api().updateSession(session.id, { ttlSeconds: null }), "bad_request");
+      await refuses(rig.api().updateSession(session.id, { ttlSeconds: 3_600 }), "bad_request");
+      const shorter = await rig.api().updateSession(session.id, { ttlSeconds: 60, pairs: 1 });
+      assert.ok(Date.parse(shorter.expiresAt ?? "") < Date.parse(session.expiresAt ?? "") - 500_000);
+    });
+
     test("the machine that used a code may come again, and no other", async () => {
       await using relay = await rig.newRelay();
       const { code } = await invite({ region: relay.region });
