@@ -19,7 +19,12 @@ export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direct
   let moved = 0;
   let finRead = false;
   let ended = false;
-  return { start, state: () => ({ moved, queued: read - moved, ended }) };
+  return { start, state };
+
+  /** An end that could not be handed over yet counts as one more byte: TLS says it with a last record. */
+  function state(): DirectionState {
+    return { moved, queued: read - moved + (finRead && !ended ? 1 : 0), ended };
+  }
 
   function start(): void {
     to.on("drain", () => {

@@ -2,15 +2,24 @@ import type { Socket } from "node:net";
 
 /**
  * Closes a socket so that its peer sees RST, also below TLS. A reset while `shutdown` is under way is refused by
- * libuv and would leak the descriptor, so it waits for that; callers end a writer only after its queue is empty.
+ * libuv and would leak the descriptor, so it waits for that. Below TLS a peer that takes nothing can hold up the last
+ * record, and `shutdown` behind it, for ever: after `shutdownMs` the connection is closed without that record, which
+ * the peer takes for a reset.
  */
 export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.writableEnded && !socket.writableFinished && !isOverStream(socket)) {
-    socket.once("finish", () => resetNow(socket));
-    return;
-  }
-  resetNow(socket);
+  if (!isShuttingDown(socket)) return resetNow(socket);
+  const timer = setTimeout(() => socket.destroy(), shutdownMs);
+  socket.once("finish", () => resetNow(socket)).once("close", () => clearTimeout(timer));
+}
+
+/** A shutdown that nothing holds up takes one turn of the event loop. */
+const shutdownMs = 1_000;
+
+/** Node begins `shutdown` when all that was written is with the kernel. */
+function isShuttingDown(socket: Socket): boolean {
+  const { writableEnded, writableFinished, writableLength } = socket;
+  return writableEnded && !writableFinished && writableLength === 0 && !isOverStream(socket);
 }
 
 function resetNow(socket: Socket): void {
