@@ -72,7 +72,8 @@ export function createBuckets(
   const buckets = new Map<string, { readonly tokens: number; readonly at: number }>();
   const level = (key: string): number => {
     const last = buckets.get(key);
-    return last ? Math.min(burst, last.tokens + ((now() - last.at) / 1_000) * perSecond) : burst;
+    // A clock that was set back must take no tokens away.
+    return last ? Math.min(burst, last.tokens + (Math.max(0, now() - last.at) / 1_000) * perSecond) : burst;
   };
   const waitFor = (tokens: number): number => (tokens >= 1 ? 0 : ((1 - tokens) / perSecond) * 1_000);
   return {

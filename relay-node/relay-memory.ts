@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
 import type { Log } from "../net/log.ts";
+import { limits } from "../protocol/limits.ts";
 import { EndedSession } from "../protocol/signals.ts";
 
 /** What the control plane last said, kept over a restart. */
@@ -16,7 +17,7 @@ export interface RelayMemory {
   /** The control plane's public keys; undefined before the first contact. */
   jwks(): JSONWebKeySet | undefined;
   setJwks(jwks: JSONWebKeySet): void;
-  /** Whether the session has ended; remembered until its last ticket has expired. */
+  /** Whether the session has ended; remembered for as long as its last ticket is taken. */
   hasEnded(session: string): boolean;
   addEnded(ended: readonly EndedSession[]): void;
   /** Resolves when everything said so far is on disk. */
@@ -30,8 +31,10 @@ export async function openRelayMemory(stateDir: string, log: Log, now: () => num
   const loaded = await load(file, log);
   let jwks: JSONWebKeySet | undefined = loaded.jwks ?? undefined;
   const ended = new Map(loaded.ended.map(({ session, until }) => [session, until]));
+  /** Tickets are taken a little longer than they live. */
+  const mayCome = (until: number): boolean => (until + limits.ticketSkewSeconds) * 1_000 >= now();
   const save = createSaver(file, log, () => {
-    for (const [session, until] of ended) if (until * 1_000 < now()) ended.delete(session);
+    for (const [session, until] of ended) if (!mayCome(until)) ended.delete(session);
     return JSON.stringify({
       jwks: jwks ?? null,
       ended: [...ended].map(([session, until]) => ({ session, until })),
@@ -44,7 +47,7 @@ export async function openRelayMemory(stateDir: string, log: Log, now: () => num
       jwks = next;
       save.soon();
     },
-    hasEnded: (session) => (ended.get(session) ?? 0) * 1_000 >= now(),
+    hasEnded: (session) => mayCome(ended.get(session) ?? 0),
     addEnded(added) {
       for (const { session, until } of added) ended.set(session, Math.max(until, ended.get(session) ?? 0));
       if (added.length > 0) save.soon();

@@ -36,7 +36,7 @@ export interface Sessions {
   client(connection: Connection, ticket: Ticket): void;
   /** A newer ticket of a session: its policy holds from now on, if the session is here. */
   policyChanged(ticket: Ticket): void;
-  /** Opens the ticket's raw port, if it has one. */
+  /** Opens the ticket's raw port, if it has one. Throws `draining`. */
   openRaw(ticket: Ticket): Promise<void>;
   /** Ends a session now: its port, its halves, its pairs. */
   end(session: string): void;
@@ -72,9 +72,13 @@ export function createSessions(options: SessionsOptions): Sessions {
   let draining = false;
   let whenEmpty = Promise.withResolvers<void>();
 
-  function sessionOf({ owner, session: id }: Ticket): RelaySession {
+  function refuseIfDraining(): void {
     if (draining)
       throw new RdvError("draining", "This relay is stopping; ask the control plane for another one");
+  }
+
+  function sessionOf({ owner, session: id }: Ticket): RelaySession {
+    refuseIfDraining();
     const key = `${owner}/${id}`;
     const known = sessions.get(key)?.session;
     if (known) return known;
@@ -124,7 +128,10 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     policyChanged: (ticket) =>
       sessions.get(`${ticket.owner}/${ticket.session}`)?.session.policyChanged(ticket),
-    openRaw: async (ticket) => await raws.open(ticket),
+    async openRaw(ticket) {
+      refuseIfDraining();
+      await raws.open(ticket);
+    },
     end(wanted) {
       raws.close(wanted);
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "end" });

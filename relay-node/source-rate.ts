@@ -19,7 +19,9 @@ export function createSourceRate(options: SourceRateOptions): SourceRate {
   return (key, cost = 1) => {
     const at = now();
     const last = buckets.get(key) ?? { tokens: burst, at };
-    const tokens = Math.min(burst, last.tokens + ((at - last.at) / 1_000) * perSecond);
+    // A clock that was set back must take no tokens away.
+    const seconds = Math.max(0, at - last.at) / 1_000;
+    const tokens = Math.min(burst, last.tokens + seconds * perSecond);
     buckets.delete(key);
     buckets.set(key, { tokens: tokens >= 1 ? tokens - cost : tokens, at });
     const oldest = buckets.size > remembered ? buckets.keys().next() : undefined;

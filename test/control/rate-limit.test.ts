@@ -75,6 +75,17 @@ test("wrong tokens that come all at once are bounded before any of them was look
   assert.equal(countPassed(1, root), 1);
 });
 
+test("a clock that is set back locks nobody out", () => {
+  let now = 3_600_000;
+  const rates = createRateLimits(() => now);
+  const ask = (): void => rates.mayAsk(caller("a_team", "sessions"), "request");
+  assert.equal(countPassed(1, ask), 1);
+  now = 0;
+  assert.equal(countPassed(1_000, ask), limits.requestRate.burst - 1);
+  now = 1_000;
+  assert.equal(countPassed(1_000, ask), limits.requestRate.perSecond);
+});
+
 test("the memory is bounded: of too many addresses the one seen least lately is forgotten", () => {
   const rates = createRateLimits(() => 0);
   const attempt = (address: string) => (): void => rates.tryToken(token("wrong"), address)("wrong");

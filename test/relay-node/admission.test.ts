@@ -43,6 +43,17 @@ test("a source may burst, then gets its rate, and others do not pay for it", () 
   assert.equal(granted("one", 150), 100);
 });
 
+test("a clock that is set back costs a source nothing", () => {
+  let clock = 3_600_000;
+  const may = createSourceRate({ now: () => clock, perSecond: 1, burst: 2 });
+  assert.equal(may("one"), true);
+  clock = 0;
+  assert.equal(may("one"), true);
+  assert.equal(may("one"), false);
+  clock = 1_000;
+  assert.equal(may("one"), true);
+});
+
 test("the memory of sources is bounded, and the one seen least lately is forgotten", () => {
   const may = createSourceRate({ now: () => 0, perSecond: 1, burst: 1, remembered: 2 });
   assert.deepEqual([may("a"), may("b"), may("a")], [true, true, false]);

@@ -134,6 +134,8 @@ export interface Control extends AsyncDisposable {
   end(ended: EndedSession): void;
   /** Sends a ticket with a newer policy. */
   changePolicy(ticket: string): void;
+  /** Sends a ticket that opens a raw port. */
+  openRaw(ticket: string): void;
   /** Breaks every connection; relays come back by themselves. */
   reconnect(): void;
   /** Says that the session is at another relay now. */
@@ -175,6 +177,9 @@ async function startControl(refuses: RdvError | undefined): Promise<Control> {
     },
     changePolicy(ticket: string) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "policy", ticket }));
+    },
+    openRaw(ticket: string) {
+      for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "raw", ticket }));
     },
     reconnect() {
       for (const socket of sockets.clients) socket.terminate();

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { createLog } from "../../net/log.ts";
 import { RdvError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
 import { RelaySignal } from "../../protocol/signals.ts";
 import { version } from "../../protocol/version.ts";
 import { openRelayMemory } from "../../relay-node/relay-memory.ts";
 import { loadRelayId } from "../../relay-node/relay-id.ts";
+import { claimPorts } from "../fixtures/ports.ts";
 import { dial, dialClient, dialHalf, startBench, until, waitingHalf } from "./harness.ts";
 import type { Half } from "./harness.ts";
 
@@ -67,6 +70,26 @@ test("an ended session loses its halves, its clients, its pairs and its port at 
   assert.equal(bench.relay.metrics().pairEnds.get("cut"), 1);
 });
 
+test("an ended session stays over for as long as its tickets are taken, the tolerated skew included", async () => {
+  let ahead = 0;
+  const now = (): number => Date.now() + ahead * 1_000;
+  await using bench = await startBench({ now });
+  const expires = Math.floor(Date.now() / 1_000) + 600;
+  const ticket = await bench.ticket({ expires });
+  const half = await waitingHalf(bench, ticket);
+  bench.control.end({ session: "s_sessionundertest0000", until: expires });
+  assert.equal(await refusedWith(half), 410);
+  ahead = 600 + limits.ticketSkewSeconds / 2;
+  assert.equal(await refusedWith(await dialHalf(bench, ticket)), 410);
+  bench.control.end({ session: "s_anothersession000000", until: expires + 600 }); // the file is written anew
+  await until(
+    () => readFileSync(join(bench.stateDir, "relay-memory.json"), "utf8").includes("another"),
+    "saved",
+  );
+  await bench.restart();
+  assert.equal(await refusedWith(await dialHalf(bench, ticket)), 410);
+});
+
 test("without its control plane a restarted relay serves from the keys it kept", async () => {
   await using bench = await startBench();
   const ticket = await bench.ticket();
@@ -114,6 +137,21 @@ test("a drained relay refuses what is new, finishes what lives, and then is empt
   half.socket.end();
   await drained;
   assert.equal(bench.relay.metrics().pairEnds.get("closed"), 1);
+});
+
+test("a relay that drains opens no raw port", async () => {
+  await using bench = await startBench();
+  await using ports = await claimPorts();
+  const half = await waitingHalf(bench);
+  const client = await dialClient(bench);
+  await half.answer();
+  const drained = bench.relay.drain();
+  const raw = { port: ports.port(0), from: null };
+  bench.control.openRaw(await bench.ticket({ session: "s_rawsession0000000000", raw }));
+  await until(() => bench.lines.some((line) => line.includes("not taken")), "the refusal in the log");
+  await assert.rejects(dial(raw.port), { code: "unreachable" });
+  client.socket.resetAndDestroy();
+  await drained;
 });
 
 test("a drain that takes too long is cut", async () => {
