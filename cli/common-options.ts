@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import * as z from "zod";
 import { createProxiedFetch } from "../net/proxy/proxied-fetch.ts";
 import { createApi } from "../protocol/client.ts";
+import { version } from "../protocol/version.ts";
 import { resolveCredentials, stateDirectory } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { createOutput } from "./output.ts";
@@ -31,6 +32,7 @@ export function withCommonOptions(command: Command): Command {
     .option("--json", "one JSON object a line on stdout, logs on stderr")
     .option("-q, --quiet", "no status lines")
     .option("-v, --verbose", "log every step on stderr")
+    .version(version, "-V, --version", "show the version")
     .helpOption("-h, --help", "show this help");
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -62,26 +62,37 @@ export function resolveCredentials(given: Given, env: Runtime["env"]): Credentia
   return { control: control.value, token: token.value };
 }
 
-/** Reads the stored credentials; undefined when there are none. */
+/** Reads the stored credentials; undefined when there are none. Throws `failed` for those that cannot be used. */
 export function readCredentials(stateDir: string): Credentials | undefined {
   const path = join(stateDir, fileName);
   let text: string;
   try {
     text = readFileSync(path, "utf8");
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException; // fs throws only system errors
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new RdvError("failed", `cannot read ${path}: ${message}; run rdv as its owner`, { cause: error });
   }
   const parsed = Credentials.safeParse(parseJson(text));
-  if (!parsed.success) throw new RdvError("failed", `${path} is damaged: remove it and run \`rdv up\` again`);
+  if (!parsed.success)
+    throw new RdvError("failed", `${path} is damaged: remove it, then run \`rdv up\` or \`rdv login URL\``);
   return parsed.data;
 }
 
-/** Writes the credentials where the other commands of this user find them, readable by this user alone; returns the path. */
+/** Writes the credentials where the other commands of this user find them, readable by this user alone; returns the path. Throws `failed`. */
 export function writeCredentials(stateDir: string, credentials: Credentials): string {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const path = join(stateDir, fileName);
-  writeFileSync(`${path}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    rmSync(`${path}.new`, { force: true });
+    const { message } = error as Error; // fs throws Errors
+    throw new RdvError("failed", `cannot write ${path}: ${message}; make room, or give another --state-dir`, {
+      cause: error,
+    });
+  }
   return path;
 }
 

@@ -15,18 +15,27 @@ interface InterruptDeps {
   readonly onCtrlC?: () => void;
 }
 
+interface Interrupts {
+  readonly signal: AbortSignal;
+  /** Ends everything cleanly, as the first signal does. */
+  readonly stop: () => void;
+}
+
 /** Turns the first Ctrl-C (or SIGTERM, SIGHUP) into an abort that ends everything cleanly; the second ends the process at once. */
 export function createInterrupts(
   source: SignalSource,
   { now = () => performance.now(), onCtrlC = () => {} }: InterruptDeps = {},
-): { readonly signal: AbortSignal } {
+): Interrupts {
   const controller = new AbortController();
   let first = 0;
+  const stop = (): void => {
+    if (controller.signal.aborted) return;
+    first = now();
+    controller.abort();
+  };
   const onSignal = (): void => {
-    if (!controller.signal.aborted) {
-      first = now();
-      controller.abort();
-    } else if (now() - first >= echoMs) source.exit(interruptedExit);
+    if (!controller.signal.aborted) stop();
+    else if (now() - first >= echoMs) source.exit(interruptedExit);
   };
   source.on("SIGINT", () => {
     if (!controller.signal.aborted) onCtrlC();
@@ -34,5 +43,5 @@ export function createInterrupts(
   });
   source.on("SIGTERM", onSignal);
   source.on("SIGHUP", onSignal);
-  return { signal: controller.signal };
+  return { signal: controller.signal, stop };
 }

@@ -12,7 +12,10 @@ const exitGraceMs = 2_000;
 
 keepNurserySmall();
 endWithLauncher();
-process.stdout.on("error", leaveOnBrokenPipe);
+/** The exit code, once the output is lost. */
+let lostExit: number | undefined;
+process.stdout.on("error", onLostOutput);
+process.stderr.on("error", onLostLog);
 const stdout = createBatchedWriter((text) => void process.stdout.write(text));
 process.once("exit", stdout.flush);
 /** While a secret is read the terminal shows nothing, Ctrl-C neither. */
@@ -25,7 +28,7 @@ const interrupts = createInterrupts(process, {
     process.stderr.write("\n");
   },
 });
-process.exitCode = await runCli(process.argv.slice(2), {
+const exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   stdout: stdout.write,
   stderr: (text) => {
@@ -48,6 +51,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
       },
     }),
 });
+process.exitCode = lostExit ?? exitCode;
 if (process.connected) process.disconnect();
 setTimeout(() => process.exit(), exitGraceMs).unref();
 
@@ -61,7 +65,20 @@ function endWithLauncher(): void {
   process.channel?.unref();
 }
 
-function leaveOnBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+/** Who reads `rdv … | head -1` has what they wanted, so the command ends in order. A full disk ends nobody's connections. */
+function onLostOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return stopUnread();
+  if (lostExit !== undefined) return;
+  process.exitCode = lostExit = 1;
+  process.stderr.write(`rdv: cannot write to standard output, some of it is lost: ${error.message}\n`);
+}
+
+/** What a log cannot take is lost. */
+function onLostLog(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") stopUnread();
+}
+
+function stopUnread(): void {
+  process.exitCode = lostExit = 0;
+  interrupts.stop();
 }

@@ -92,11 +92,14 @@ function announce(run: Run, invited: CreatedInvitation): void {
   output.note("Waiting for them; Ctrl-C ends the invitation.");
 }
 
-function showOtherWays({ output, qr, request }: Run, { url, powershell, raw }: CreatedInvitation): void {
+function showOtherWays(
+  { output, qr, request, runtime }: Run,
+  { url, powershell, raw }: CreatedInvitation,
+): void {
   if (request.private !== true) output.note(`  on Windows    ${powershell}`);
   output.note(`  in a browser  ${url}`);
   if (raw !== null) output.note(`  with socat    ${rawLine(raw, request.target)}`);
-  if (qr) output.note(formatQr(url, { color: true }));
+  if (qr) output.note(formatQr(url, { color: !runtime.env["NO_COLOR"] }));
 }
 
 /** What the other side runs instead of the line, again for each client. */

@@ -23,11 +23,9 @@ export function lockState(stateDir: string): Disposable {
   } catch (cause) {
     database?.close();
     if (!isBusy(cause))
-      throw new RdvError(
-        "failed",
-        `cannot lock ${path}: ${(cause as Error).message}; remove that file, or make room on its disk`,
-        { cause },
-      ); // node:sqlite throws Errors
+      throw new RdvError("failed", `cannot lock ${path}: ${(cause as Error).message}; ${adviceFor(cause)}`, {
+        cause,
+      }); // node:sqlite throws Errors
     throw new RdvError(
       "state_locked",
       `another rdv uses ${stateDir}: stop it, or give --state-dir another directory`,
@@ -38,7 +36,18 @@ export function lockState(stateDir: string): Disposable {
   return { [Symbol.dispose]: () => held.close() };
 }
 
-/** SQLITE_BUSY, https://sqlite.org/rescode.html#busy */
+/** https://sqlite.org/rescode.html */
+const [busy, notADatabase] = [5, 26];
+
 function isBusy(cause: unknown): boolean {
-  return cause instanceof Error && "errcode" in cause && cause.errcode === 5;
+  return hasCode(cause, busy);
+}
+
+function adviceFor(cause: unknown): string {
+  if (hasCode(cause, notADatabase)) return "remove that file";
+  return "make sure that this user can write there and that the disk has room, or give another --state-dir";
+}
+
+function hasCode(cause: unknown, code: number): boolean {
+  return cause instanceof Error && "errcode" in cause && cause.errcode === code;
 }

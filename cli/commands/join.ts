@@ -66,7 +66,7 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   const options = Options.parse(rawOptions);
   const { control, code, inviterKey } = readInvitation(
     text,
-    options.control ?? runtime.env["RDV_CONTROL"] ?? readCredentials(stateDir)?.control,
+    () => options.control ?? runtime.env["RDV_CONTROL"] ?? readCredentials(stateDir)?.control,
   );
   const api = apiAt({ url: control, signal: runtime.signal }, runtime);
   const details = await api.getInvitation(code);
@@ -118,7 +118,7 @@ interface ReadInvitation {
 }
 
 /** The control plane, the code and the inviter's key, from `ORIGIN/j/CODE#FINGERPRINT`, or a bare code. */
-function readInvitation(whole: string, known: string | undefined): ReadInvitation {
+function readInvitation(whole: string, known: () => string | undefined): ReadInvitation {
   const [text = "", inviterKey] = whole.split("#");
   if (inviterKey !== undefined && !Fingerprint.safeParse(inviterKey).success)
     throw new RdvError("usage", "what stands behind # is no key: copy the whole line that you were sent");
@@ -129,7 +129,7 @@ function readInvitation(whole: string, known: string | undefined): ReadInvitatio
       "usage",
       `"${text}" is not an invitation: write K7Q2-9FMX or https://HOST/j/K7Q2-9FMX`,
     );
-  const control = parts?.["control"] ?? known?.replace(/\/+$/, "");
+  const control = parts?.["control"] ?? known()?.replace(/\/+$/, "");
   if (control) return { control, code, inviterKey };
   throw new RdvError(
     "usage",

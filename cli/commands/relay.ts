@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import * as z from "zod";
+import { lockState } from "../../embedded/state-lock.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
 import { loadRelayId } from "../../relay-node/relay-id.ts";
@@ -53,6 +54,8 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
   const { credentials } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
+  // Two relays with the id that is kept there would take the control link from each other for ever.
+  using _state = lockState(stateDir);
   const tls = relayIdentity(rawOptions, stateDir, output);
   await using pump = await openPump(rawOptions, output.log);
   await using node = await createRelayNode({

@@ -1,6 +1,7 @@
 import { networkInterfaces } from "node:os";
 import type { Target } from "../../agent/target.ts";
 import type { Proxies } from "../../net/proxy/proxies.ts";
+import { RdvError } from "../../protocol/errors.ts";
 import { descriptorLimit } from "../../relay-node/descriptors.ts";
 import { findCredentials } from "../credentials.ts";
 import { checkAddresses } from "./addresses.ts";
@@ -8,7 +9,7 @@ import { checkConfiguration } from "./configuration.ts";
 import { checkDescriptors } from "./descriptors.ts";
 import { examineControl } from "./examine-control.ts";
 import type { Examiner } from "./examiner.ts";
-import { skip } from "./finding.ts";
+import { fail, skip } from "./finding.ts";
 import { checkPump } from "./pump.ts";
 import { checkState } from "./state.ts";
 import { checkTarget } from "./target.ts";
@@ -32,8 +33,7 @@ export async function examine({
   proxies,
   examiner,
 }: ExamineDeps): Promise<void> {
-  const { control, token } = findCredentials({ ...given, stateDir }, env);
-  const configured = checkConfiguration(control, token);
+  const { control, token, configured } = readConfiguration({ ...given, stateDir }, env);
   examiner.tell(configured, checkState(stateDir), checkAddresses(networkInterfaces()));
   const url = configured.status === "ok" && control ? URL.parse(control.value) : null;
   if (!url)
@@ -44,6 +44,22 @@ export async function examine({
     checkDescriptors(descriptorLimit()),
     await examiner.during("pump", async () => await checkPump()),
   );
+}
+
+/** The credentials, and what is to be said of them; a file of them that cannot be used is one of the things to find. */
+function readConfiguration(...sources: Parameters<typeof findCredentials>) {
+  try {
+    const { control, token } = findCredentials(...sources);
+    return { control, token, configured: checkConfiguration(control, token) };
+  } catch (error) {
+    if (!(error instanceof RdvError)) throw error;
+    const configured = fail(
+      "configuration",
+      error.message,
+      "keep the control plane again with `rdv login URL`",
+    );
+    return { control: undefined, token: undefined, configured };
+  }
 }
 
 async function examineTargets(targets: readonly Target[], { tell, during, signal }: Examiner): Promise<void> {

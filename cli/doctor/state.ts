@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
 import { readIdentity } from "../../net/tls/load-identity.ts";
+import { RdvError } from "../../protocol/errors.ts";
 import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 
@@ -33,7 +34,16 @@ export function checkState(stateDir: string, platform: string = process.platform
       `chmod 700 ${stateDir}`,
     );
   const modes = kept.length === 0 ? "without keys" : "keys readable by this user alone";
-  return ok("state", `${stateDir}, ${modes}${ownKey(join(stateDir, "identity.pem"))}`);
+  try {
+    return ok("state", `${stateDir}, ${modes}${ownKey(join(stateDir, "identity.pem"))}`);
+  } catch (error) {
+    if (!(error instanceof RdvError)) throw error;
+    return fail(
+      "state",
+      error.message,
+      "restore that file, or move it away: this machine then has a new key",
+    );
+  }
 }
 
 /** What others name to let this machine in, or to know it again. */

@@ -24,17 +24,27 @@ export interface Database extends Disposable {
   delayAlarms(at: number): void;
 }
 
+/**
+ * Of what is stored, in the file's `user_version` (https://sqlite.org/pragma.html#pragma_user_version): to be counted up
+ * by a change that older programs would read wrongly.
+ */
+const format = 1;
+
 /** WAL with NORMAL: what was answered survives a killed process; only a power cut may lose the last moments. */
 const schema = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
+  PRAGMA user_version = ${format};
   CREATE TABLE IF NOT EXISTS entries (object TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (object, key)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS alarms (object TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS alarms_by_time ON alarms (at);
 `;
 
-/** Opens the file, or makes it; throws `state_locked` while another process has it open. */
+/**
+ * Opens the file, or makes it. Throws `state_locked` while another process has it open, and `failed` when it is damaged
+ * or a newer program's.
+ */
 export function openDatabase(path: string): Database {
   const db = openFile(path);
   const get = db.prepare("SELECT value FROM entries WHERE object = ? AND key = ?");
@@ -92,11 +102,15 @@ export function openDatabase(path: string): Database {
 }
 
 function openFile(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
   try {
-    const db = new DatabaseSync(path);
+    db = new DatabaseSync(path);
+    requireFormat(db, path);
     db.exec(schema);
     return db;
   } catch (cause) {
+    db?.close();
+    if (cause instanceof RdvError) throw cause;
     if (cause instanceof Error && /locked|busy/i.test(cause.message))
       throw new RdvError(
         "state_locked",
@@ -105,8 +119,20 @@ function openFile(path: string): DatabaseSync {
       );
     throw new RdvError(
       "failed",
-      `Cannot open ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `Cannot open ${path}: ${cause instanceof Error ? cause.message : String(cause)}; make room on its disk, ` +
+        "restore the file from a backup, or move it away to start without its sessions and keys",
       { cause },
     );
   }
+}
+
+/** An older program must not touch what it would read wrongly. */
+function requireFormat(db: DatabaseSync, path: string): void {
+  const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (found <= format) return;
+  throw new RdvError(
+    "failed",
+    `${path} was written by a newer rdv (format ${found}, this one knows ${format}); run that version, or choose ` +
+      "another --state-dir",
+  );
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { resolveCredentials, stateDirectory, writeCredentials } from "../../cli/credentials.ts";
@@ -38,6 +38,17 @@ test("without any credentials, and with damaged ones, the error says what to do"
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /rdv up/);
   await writeFile(join(dir.path, "credentials.json"), "{");
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /damaged/);
+  await rm(join(dir.path, "credentials.json"));
+  await mkdir(join(dir.path, "credentials.json"));
+  assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), {
+    code: "failed",
+    message: /cannot read .*credentials\.json/,
+  });
+  assert.throws(() => writeCredentials(dir.path, { control: "http://stored", token: "secret" }), {
+    code: "failed",
+    message: /cannot write .*credentials\.json: EISDIR.*--state-dir/,
+  });
+  assert.deepEqual(await readdir(dir.path), ["credentials.json"], "nothing half written stays");
 });
 
 test("the state directory follows the flag, then RDV_STATE_DIR, then XDG_STATE_HOME", () => {
