@@ -16,6 +16,7 @@ import { createLogBudget } from "./log-budget.ts";
 import { createMetricsRecorder } from "./metrics.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import { formatMetrics } from "./metrics-text.ts";
+import { createPaced } from "./paced.ts";
 import { createProofGate } from "./proof-gate.ts";
 import { openRelayMemory } from "./relay-memory.ts";
 import { createRelayReport } from "./relay-report.ts";
@@ -133,7 +134,8 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         if (draining) throw new RdvError("draining");
         if (!memory.jwks()) throw new RdvError("unreachable", "Not welcomed by the control plane yet");
       },
-      metricsText: () => formatMetrics(id, version, report.metrics()),
+      // Strangers may ask, and to count descriptors takes longer the more of them are open.
+      metricsText: createPaced(() => formatMetrics(id, version, report.metrics())),
     }),
   );
 
