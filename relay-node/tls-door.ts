@@ -54,7 +54,9 @@ export function createTlsDoor({ identity, handshakeMs, serve }: TlsDoorOptions):
   return {
     enter(socket) {
       const place = placeOf(socket);
-      const timer = setTimeout(() => socket.resetAndDestroy(), handshakeMs);
+      const reset = (): void => void (entering.get(place)?.socket === socket && socket.resetAndDestroy());
+      // What came while this process was held up is read first.
+      const timer = setTimeout(() => setImmediate(reset), handshakeMs);
       entering.set(place, { socket, timer });
       socket.once("close", () => entering.get(place)?.socket === socket && entered(place));
       const onData = (chunk: Buffer): void => {

@@ -238,7 +238,7 @@ export async function waitingHalf(bench: Bench, ticket?: string, options?: HalfO
 }
 
 export function readHalf(socket: Socket): Half {
-  let buffer = Buffer.alloc(0);
+  let chunks: Buffer[] = [];
   let ended = false;
   let failure: Error | undefined;
   let changed = Promise.withResolvers<void>();
@@ -247,7 +247,7 @@ export function readHalf(socket: Socket): Half {
     changed = Promise.withResolvers();
   };
   socket.on("data", (chunk: Buffer) => {
-    buffer = Buffer.concat([buffer, chunk]);
+    chunks.push(chunk);
     change();
   });
   socket.on("end", () => {
@@ -258,6 +258,16 @@ export function readHalf(socket: Socket): Half {
     failure = error;
     change();
   });
+  /** All that came and was not taken; joined when somebody looks, because a stream comes in many pieces. */
+  const whole = (): Buffer => {
+    const [first = Buffer.alloc(0)] = (chunks = chunks.length > 1 ? [Buffer.concat(chunks)] : chunks);
+    return first;
+  };
+  const take = (bytes: number): Buffer => {
+    const all = whole();
+    chunks = [all.subarray(bytes)];
+    return all.subarray(0, bytes);
+  };
   const until = async <T>(look: () => T | undefined): Promise<T> => {
     for (;;) {
       if (failure) throw failure;
@@ -270,19 +280,13 @@ export function readHalf(socket: Socket): Half {
     socket,
     answer: async () =>
       until(() => {
-        const answer = parseHalfAnswer(buffer.toString("latin1"), ended);
+        const answer = parseHalfAnswer(whole().toString("latin1"), ended);
         if (answer.type === "incomplete") return undefined;
-        if (answer.type === "waiting" || answer.type === "paired") buffer = buffer.subarray(answer.headBytes);
+        if (answer.type === "waiting" || answer.type === "paired") take(answer.headBytes);
         return answer;
       }),
-    received: async (bytes) =>
-      until(() => {
-        if (buffer.length < bytes) return undefined;
-        const taken = buffer.subarray(0, bytes);
-        buffer = buffer.subarray(bytes);
-        return taken;
-      }),
-    rest: async () => until(() => (ended ? buffer : undefined)),
+    received: async (bytes) => until(() => (whole().length < bytes ? undefined : take(bytes))),
+    rest: async () => until(() => (ended ? whole() : undefined)),
   };
 }
 
