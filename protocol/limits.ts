@@ -70,7 +70,7 @@ export const limits = {
   ticketRenewMs: 30 * 60_000,
   /** A proof of possession is as old as its way and its clock make it, in seconds; it is remembered that long. */
   proofSeconds: 60,
-  /** Proofs that a relay remembers at once, each of a ticket that was found good. */
+  /** Proofs that a relay remembers at once, each of a ticket that was found good; one owner alone gets half of it. */
   proofsRemembered: 100_000,
   /** Wrong tickets and proofs of one source (IPv6: /64) at a relay: a check costs about 350 µs. */
   wrongTicketRate: { perSecond: 10, burst: 200 },

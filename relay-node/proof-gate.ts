@@ -3,6 +3,7 @@ import { limits } from "../protocol/limits.ts";
 import { checkProof } from "../protocol/proof.ts";
 import type { ProvenRequest } from "../protocol/proof.ts";
 import type { Ticket } from "../protocol/tickets.ts";
+import { createProofMemory } from "./proof-memory.ts";
 import type { TicketTries } from "./ticket-tries.ts";
 
 interface ProofGateOptions {
@@ -18,7 +19,7 @@ interface ProofGateOptions {
 export interface ProofGate {
   /**
    * Passes a ticket that is bound to no key, and one whose proof is good and comes for the first time. Throws
-   * `proof_invalid`, or `too_many` when `source` showed too many wrong ones or no more can be remembered now.
+   * `proof_invalid`, or `too_many` when `source` showed too many wrong ones or no more of its owner can be remembered now.
    */
   check(ticket: Ticket, source: string, proof: string | undefined, request: ProvenRequest): Promise<void>;
 }
@@ -32,31 +33,18 @@ export function createProofGate({
   tries,
   remembered = limits.proofsRemembered,
 }: ProofGateOptions): ProofGate {
-  const seen = new Map<string, number>();
+  const remember = createProofMemory(remembered);
   const startedAt = Math.floor(now() / 1_000);
 
-  /** In the order in which they came, which is nearly that in which they end. */
-  function forgetOld(at: number): void {
-    for (const [id, until] of seen) {
-      if (until >= at) return;
-      seen.delete(id);
-    }
-  }
-
   return {
-    async check({ cnf }, source, proof, request) {
+    async check({ cnf, owner }, source, proof, request) {
       if (!cnf) return;
       if (proof === undefined)
         throw new RdvError("proof_invalid", "The ticket is bound to a key: send a proof in the header DPoP");
-      const { id, issued, until } = await tries(source, async () =>
-        checkProof(proof, request, cnf.jkt, now()),
-      );
-      if (issued < startedAt)
+      const checked = await tries(source, async () => checkProof(proof, request, cnf.jkt, now()));
+      if (checked.issued < startedAt)
         throw new RdvError("proof_invalid", "The proof is older than this relay's memory; make a new one");
-      forgetOld(Math.floor(now() / 1_000));
-      if (seen.has(id)) throw new RdvError("proof_invalid", "The proof was shown before; each is good once");
-      if (seen.size >= remembered) throw new RdvError("too_many", "Too many proofs at once; try again");
-      seen.set(id, until);
+      remember(owner, checked, Math.floor(now() / 1_000));
     },
   };
 }
