@@ -11,7 +11,7 @@ import type { TicketedPlacement } from "../protocol/placements.ts";
 import type { ProofKey } from "../protocol/proof.ts";
 import type { SessionSignal } from "../protocol/signals.ts";
 import type { PoolPlacement } from "./pool.ts";
-import { abortable } from "./abortable.ts";
+import { createSession } from "./create-session.ts";
 import { createDirectAnswers } from "./direct/answer-offers.ts";
 import { askPlaces } from "./direct/ask-places.ts";
 import type { DirectConnection } from "./direct/prove.ts";
@@ -96,7 +96,7 @@ export interface Exposure extends AsyncDisposable {
 export async function createExposure(deps: ExposureDeps): Promise<Exposure> {
   deps.signal.throwIfAborted();
   const request = await withLatencies(deps);
-  const session = await abortable(deps.api.createSession(request), deps.signal);
+  const session = await createSession(deps.api, request, deps.signal);
   return startExposure(session, { ...deps, request });
 }
 

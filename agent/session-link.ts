@@ -8,11 +8,12 @@ import type { Proxies } from "../net/proxy/proxies.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { SessionSignal } from "../protocol/signals.ts";
 import type { AgentSignal } from "../protocol/signals.ts";
+import { endUnused, goodbyeMs } from "./create-session.ts";
+import type { SessionApi } from "./create-session.ts";
 import { reopenSession } from "./reopen-session.ts";
 
 /** What the agent needs of the control plane's client. */
-export interface AgentApi {
-  createSession(request: CreateSession): Promise<Session>;
+export interface AgentApi extends SessionApi {
   /** Relays that a new session may get; without it the control plane chooses alone. */
   relayCandidates?(): Promise<RelayCandidate[]>;
   /** Where the agent of a session opens its control connection, and with which token. */
@@ -50,14 +51,14 @@ export interface SessionLink extends AsyncDisposable {
   sayBye(): Promise<void>;
 }
 
-const goodbyeMs = 2_000;
-
 /** Keeps the control connection, and creates the session again when the control plane has given it up meanwhile. */
 export function createSessionLink(deps: SessionLinkDeps): SessionLink {
   const stop = new AbortController();
   let session = deps.session;
   let reopening = Promise.resolve();
   let leaving = false;
+  /** This agent has come to the session. */
+  let attached = false;
   let byeHeard = (): void => {};
   let link = open();
 
@@ -74,6 +75,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
       proxies: deps.proxies,
       backoff: outage.backoff,
       onOpen: () => {
+        attached = true;
         outage.over();
         deps.onBack();
       },
@@ -121,6 +123,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
         signal: stop.signal,
         now: deps.now,
       });
+      attached = false;
       if (!stop.signal.aborted) link = open();
     } catch (error) {
       if (stop.signal.aborted) return;
@@ -140,7 +143,10 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
     dialNow: () => link.dialNow(),
     async sayBye() {
       leaving = true;
-      if (!link.send({ type: "bye" })) return;
+      if (!link.send({ type: "bye" })) {
+        if (!attached && !stop.signal.aborted) await endUnused(deps.api, session);
+        return;
+      }
       const { promise, resolve } = Promise.withResolvers<void>();
       byeHeard = resolve;
       const timer = setTimeout(resolve, goodbyeMs);
