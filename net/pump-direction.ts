@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Turns } from "./pump-turns.ts";
 import type { DirectionState } from "./pump-watch.ts";
 import type { Leg } from "./pump.ts";
 
@@ -13,8 +14,10 @@ interface Direction {
  * Carries everything from one leg to a socket, then FIN as FIN; `onEnd` is told when the FIN went out.
  * Not `pipe`: it ends the writer while bytes are still queued, and libuv refuses to reset a socket in that state.
  */
-export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direction {
+export function startDirection(from: Leg, to: Socket, turns: Turns, onEnd: () => void): Direction {
   const { socket } = from;
+  let share = turns.share();
+  let resting = false;
   let read = 0;
   let moved = 0;
   let finRead = false;
@@ -27,9 +30,7 @@ export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direct
   }
 
   function start(): void {
-    to.on("drain", () => {
-      if (!finRead) socket.resume();
-    });
+    to.on("drain", goOn);
     to.once("finish", () => {
       ended = finRead;
       onEnd();
@@ -38,7 +39,20 @@ export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direct
     if (from.ended || socket.readableEnded) onFin();
     socket.on("data", carry);
     socket.once("end", onFin);
-    if (!to.writableNeedDrain) socket.resume();
+    goOn();
+  }
+
+  function goOn(): void {
+    if (!finRead && !resting && !to.writableNeedDrain) socket.resume();
+  }
+
+  function rest(): void {
+    resting = true;
+    turns.next(() => {
+      resting = false;
+      share = turns.share();
+      goOn();
+    });
   }
 
   function carry(chunk: Buffer): void {
@@ -49,7 +63,9 @@ export function startDirection(from: Leg, to: Socket, onEnd: () => void): Direct
       moved += length;
       if (finRead) endIfFlushed();
     });
-    if (!room) socket.pause();
+    share -= length;
+    if (share <= 0 && !resting) rest();
+    if (!room || resting) socket.pause();
   }
 
   function onFin(): void {

@@ -3,10 +3,11 @@ import { limits } from "../protocol/limits.ts";
 import { startDirection } from "./pump-direction.ts";
 import { resetSocket } from "./pump-reset.ts";
 import { createPairWatch, watchEveryMs } from "./pump-watch.ts";
+import type { Turns } from "./pump-turns.ts";
 import type { Joined, JoinOptions, Leg, PumpCounts, PumpOutcome, PumpReport } from "./pump.ts";
 
 /** Joins two legs with Node streams; see `Pump.join` for the contract. */
-export function joinPortable(a: Leg, b: Leg, options: JoinOptions = {}): Joined {
+export function joinPortable(a: Leg, b: Leg, turns: Turns, options: JoinOptions = {}): Joined {
   const { stallMs = limits.stallMs, halfClosedMs = limits.halfClosedMs } = options;
   const { promise: done, resolve } = Promise.withResolvers<PumpReport>();
   const watch = createPairWatch({ stallMs, halfClosedMs, now: performance.now() });
@@ -15,8 +16,8 @@ export function joinPortable(a: Leg, b: Leg, options: JoinOptions = {}): Joined 
 
   prepare(a.socket);
   prepare(b.socket);
-  const aToB = startDirection(a, b.socket, onDirectionEnd);
-  const bToA = startDirection(b, a.socket, onDirectionEnd);
+  const aToB = startDirection(a, b.socket, turns, onDirectionEnd);
+  const bToA = startDirection(b, a.socket, turns, onDirectionEnd);
   let timer = setInterval(onTimer, watchEveryMs({ stallMs, halfClosedMs })).unref();
   watchSocket(a.socket, "reset_by_a");
   watchSocket(b.socket, "reset_by_b");

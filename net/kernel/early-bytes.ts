@@ -22,12 +22,7 @@ export interface EarlyBytes {
 export const sentAtOnce = 4_096;
 
 /** Hands bytes to the socket `sink`, or keeps them in `pipe`, which is opened when the socket does not take few of them. */
-export function passOn(
-  libc: Libc,
-  bytes: Uint8Array,
-  pipe: EarlyPipe | undefined,
-  sink: number,
-): EarlyBytes {
+export function passOn(libc: Libc, bytes: Uint8Array, pipe: EarlyPipe | undefined, sink: number): EarlyBytes {
   const sent = pipe || bytes.length === 0 ? 0 : Math.max(0, libc.send(sink, bytes, bytes.length));
   const left = bytes.length - sent;
   if (left === 0) return { sent, left, pipe, lost: false };
