@@ -50,11 +50,18 @@ interface Run {
   readonly outbound?: RouteOptions;
 }
 
-/** Exposes a target until it is over, and tells what happens; resolves to why it is over. */
-export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> {
+/** How an exposure ended; `reason` is the control plane's, when it ended the session. */
+interface ExposureOver {
+  readonly how: Awaited<Exposure["done"]>;
+  readonly reason: string | undefined;
+}
+
+/** Exposes a target until it is over, and tells what happens. */
+export async function runExposure(run: Run): Promise<ExposureOver> {
   const { api, target, options, pump, output, signal, outbound } = run;
   // A service that encrypts itself is reached as it is: there is no second encryption around it.
   const identity = options.plain === true ? undefined : run.identity;
+  let reason: string | undefined;
   await using exposure = await createExposure({
     api,
     target,
@@ -68,9 +75,12 @@ export async function runExposure(run: Run): Promise<Awaited<Exposure["done"]>> 
     request: requestFor(target, options),
     pool: options.pool,
     log: output.log,
-    onEvent: (event) => report(event, run, identity?.fingerprint),
+    onEvent: (event) => {
+      if (event.type === "ended") ({ reason } = event);
+      report(event, run, identity?.fingerprint);
+    },
   });
-  return await exposure.done;
+  return { how: await exposure.done, reason };
 }
 
 function requestFor(target: Target, options: ExposureOptions): CreateSession {

@@ -142,7 +142,7 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
     });
   await using pump = await openPump(rawOptions, output.log);
   const startedAt = Date.now();
-  const outcome = await runExposure({
+  const { how, reason = "it has ended" } = await runExposure({
     api,
     target,
     options,
@@ -152,12 +152,12 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
     identity: loadIdentity(identityPath(stateDir)),
     outbound: outboundFrom(rawOptions, runtime),
   });
-  if (outcome === "replaced")
+  if (how === "replaced")
     throw new RdvError("replaced", "a newer agent has taken over this session; this one has stopped");
   // The control plane's clock ends the session; a second covers the moment between the two clocks' starts.
   const lived = options.ttl !== undefined && Date.now() - startedAt >= (options.ttl - 1) * 1_000;
-  if (outcome === "ended" && !lived)
-    throw new RdvError("ended", "the session has ended; run the command again for a new one");
+  if (how === "ended" && !lived)
+    throw new RdvError("ended", `the session is over: ${reason}; run the command again for a new one`);
 }
 
 /** A raw session has no agent that could obey more than this; it is an invitation whose code is not sent to anybody. */

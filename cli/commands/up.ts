@@ -123,8 +123,8 @@ async function exposeAll(
 ): Promise<void> {
   await Promise.all(
     exposed.map(async ({ target, options }) => {
-      const outcome = await runExposure({ ...run, target, options });
-      if (!run.signal.aborted) run.output.note(`${target.label} is no longer exposed: ${outcome}`);
+      const { how, reason = how } = await runExposure({ ...run, target, options });
+      if (!run.signal.aborted) run.output.note(`${target.label} is no longer exposed: ${reason}`);
     }),
   );
 }

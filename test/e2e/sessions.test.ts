@@ -27,6 +27,10 @@ test("sessions and their policies on the command line", async (t) => {
         [0, { event: "removed", session: "listed" }],
       );
       assert.equal(await session.rdv.exitCode(), 1);
+      assert.match(
+        session.rdv.process.output().stderr,
+        /^rdv: the session is over: its owner ended it; [^\n]+\n$/m,
+      );
       await untilListening(session.port, false);
       assert.deepEqual(await listSessions(up), []);
     },
