@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { giveAddressesTime } from "../net/address-time.ts";
 import { keepNurserySmall } from "../net/small-nursery.ts";
 import { askAtTerminal } from "./ask.ts";
 import { createBatchedWriter } from "./batched-writer.ts";
@@ -11,6 +12,7 @@ import { takeStdio } from "./stdio.ts";
 const exitGraceMs = 2_000;
 
 keepNurserySmall();
+giveAddressesTime();
 endWithLauncher();
 /** The exit code, once the output is lost. */
 let lostExit: number | undefined;

@@ -22,17 +22,37 @@ export interface LocalPort {
 }
 
 /**
- * Opens a TCP connection, with half-close allowed, Nagle's algorithm off and keepalive on. A host name with several
- * addresses is tried as RFC 8305 (happy eyeballs) says. The socket comes with no listener but one for `error`.
+ * Opens a TCP connection, with half-close allowed, Nagle's algorithm off and keepalive on. The addresses of a host name
+ * are tried one after the other, quickly at first; where one of them may only have been slow to answer, patiently once
+ * more. The socket comes with no listener but one for `error`.
  * Throws `unreachable`, `timeout`, or the reason of `signal`.
  */
-export async function dialTcp({
-  host,
-  port,
-  signal,
-  timeoutMs = limits.dialMs,
-  local,
-}: DialOptions): Promise<Socket> {
+export async function dialTcp(options: DialOptions): Promise<Socket> {
+  const { timeoutMs = limits.dialMs } = options;
+  const startedAt = performance.now();
+  try {
+    return await attempt(options, timeoutMs, quickMs);
+  } catch (error) {
+    const leftMs = timeoutMs - (performance.now() - startedAt);
+    if (!wasHasty(error) || leftMs < 1) throw error;
+    return await attempt(options, leftMs, leftMs / 2);
+  }
+}
+
+/** An address has this long to answer before the next one of its host is tried (RFC 8305 section 5). */
+const quickMs = 250;
+
+/** Node gives up an address when it tries the next one, so that one that is far away may look dead. */
+function wasHasty(error: unknown): boolean {
+  if (!(error instanceof RdvError) || !(error.cause instanceof AggregateError)) return false;
+  return error.cause.errors.some((one: NodeJS.ErrnoException) => one.code === "ETIMEDOUT");
+}
+
+async function attempt(
+  { host, port, signal, local, timeoutMs = limits.dialMs }: DialOptions,
+  withinMs: number,
+  addressMs: number,
+): Promise<Socket> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const socket = connect({
@@ -42,7 +62,9 @@ export async function dialTcp({
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
-    ...(local === undefined ? { autoSelectFamily: true } : fromLocal(local)),
+    ...(local === undefined
+      ? { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: Math.ceil(addressMs) }
+      : fromLocal(local)),
   });
   const where = hostPort(host, port);
   const timer = setTimeout(
@@ -50,7 +72,7 @@ export async function dialTcp({
       reject(
         new RdvError("timeout", `No answer from ${where} within ${timeoutMs} ms; is a firewall in between?`),
       ),
-    timeoutMs,
+    withinMs,
   );
   const onAbort = (): void => reject(signal.reason as Error);
   signal.addEventListener("abort", onAbort, { once: true });
