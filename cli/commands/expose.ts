@@ -123,17 +123,19 @@ export function exposeCommand(runtime: Runtime): Command {
 async function expose(targetText: string, rawOptions: unknown, runtime: Runtime): Promise<void> {
   const target = parseTarget(targetText);
   const { output, stateDir } = commonFrom(rawOptions, runtime);
-  const { api } = clientFrom(rawOptions, runtime);
   const options = Options.parse(rawOptions);
-  if (options.private && (options.port !== undefined || options.raw))
+  const raw = options.raw || options.rawFrom !== undefined;
+  if (options.private && (options.port !== undefined || raw))
     throw new RdvError("usage", "--private has no public port: leave out --port and --raw");
   if (options.client && (!options.private || options.plain))
     throw new RdvError("usage", "--client needs --private, and the encryption that --plain leaves out");
-  if (options.raw || options.rawFrom !== undefined)
+  const request = raw ? rawRequest(target, options) : undefined;
+  const { api } = clientFrom(rawOptions, runtime);
+  if (request)
     return await runInvitation({
       api,
       target,
-      request: rawRequest(target, options),
+      request,
       command: [],
       qr: false,
       rawOnly: true,
@@ -161,7 +163,9 @@ async function expose(targetText: string, rawOptions: unknown, runtime: Runtime)
 }
 
 /** A raw session has no agent that could obey more than this; it is an invitation whose code is not sent to anybody. */
-function rawRequest(target: Target, { name, region, allow, ttl, rawFrom }: Options): CreateInvitation {
+function rawRequest(target: Target, options: Options): CreateInvitation {
+  refuseInVain(options);
+  const { name, region, allow, ttl, rawFrom } = options;
   return {
     target: target.label,
     inviter: userInfo().username,
@@ -172,4 +176,19 @@ function rawRequest(target: Target, { name, region, allow, ttl, rawFrom }: Optio
     ...(region === undefined ? {} : { region }),
     ...(allow === undefined ? {} : { allow }),
   };
+}
+
+/** A limit that nobody would keep is refused, so that nobody relies on it. */
+function refuseInVain({ port, once, pairs, connectsPerSecond, bytes, relays }: Options): void {
+  const asked: Readonly<Record<string, boolean>> = {
+    "--port": port !== undefined,
+    "--once": once,
+    "--pairs": pairs !== undefined,
+    "--connects-per-second": connectsPerSecond !== undefined,
+    "--bytes": bytes !== undefined,
+    "--relays": relays > 1,
+  };
+  const vain = Object.keys(asked).filter((option) => asked[option]);
+  if (vain.length > 0)
+    throw new RdvError("usage", `--raw has no agent that could obey ${vain.join(", ")}: leave that out`);
 }
