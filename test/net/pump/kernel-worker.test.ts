@@ -8,7 +8,7 @@ import { createLog, silentLog } from "../../../net/log.ts";
 import type { Pump } from "../../../net/pump.ts";
 import { createPattern } from "./pattern.ts";
 import { createRig, type TestPair } from "./rig.ts";
-import { receive, send } from "./sockets.ts";
+import { createWireMaker, receive, send } from "./sockets.ts";
 
 const onLinux = { skip: process.platform === "linux" ? false : "the kernel pump needs Linux" };
 const up = createPattern(1);
@@ -19,6 +19,7 @@ test(
   async () => {
     const lines: string[] = [];
     const log = createLog({ write: (line) => lines.push(line), level: "info" });
+    await openResolver();
     const before = descriptors();
     await using stack = new AsyncDisposableStack();
     const pump = stack.use(await createKernelPump({ threads: 2, log }));
@@ -99,6 +100,12 @@ function asPump(kernel: KernelPump): Pump {
     },
     [Symbol.asyncDispose]: async () => await kernel[Symbol.asyncDispose](),
   };
+}
+
+/** Node opens its resolver with the first listener and keeps it, with musl at the price of a descriptor. */
+async function openResolver(): Promise<void> {
+  const maker = await createWireMaker();
+  await maker[Symbol.asyncDispose]();
 }
 
 function descriptors(): number {
