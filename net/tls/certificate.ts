@@ -28,11 +28,12 @@ export function createIdentity(): Identity {
 }
 
 /**
- * What stands for the key of a certificate (PEM or DER): SHA-256 of its SubjectPublicKeyInfo, as pins have it
+ * What stands for the key of a certificate (PEM, DER or parsed): SHA-256 of its SubjectPublicKeyInfo, as pins have it
  * (RFC 7469 section 2.4), in base64url. A renewed certificate of the same key has the same one.
  */
-export function fingerprintOf(certificate: string | Buffer): string {
-  return keyFingerprint(new X509Certificate(certificate).publicKey);
+export function fingerprintOf(certificate: string | Buffer | X509Certificate): string {
+  const parsed = certificate instanceof X509Certificate ? certificate : new X509Certificate(certificate);
+  return keyFingerprint(parsed.publicKey);
 }
 
 function keyFingerprint(publicKey: KeyObject): string {

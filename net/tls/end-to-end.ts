@@ -118,7 +118,7 @@ function checkKey(secure: TLSSocket, expected: string | undefined): string {
   const certificate = secure.getPeerX509Certificate();
   if (certificate === undefined || secure.alpnProtocol !== protocol)
     throw new RdvError("untrusted", "the other end speaks TLS, but is no rdv");
-  const key = fingerprintOf(certificate.raw);
+  const key = fingerprintOf(certificate);
   if (expected === undefined || key === expected) return key;
   throw new RdvError(
     "untrusted",

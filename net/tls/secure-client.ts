@@ -41,7 +41,7 @@ export async function secureClient(socket: Socket, options: SecureClientOptions)
 
 function checkKey(secure: TLSSocket, expected: string, where: string): void {
   const shown = secure.getPeerX509Certificate();
-  if (shown !== undefined && fingerprintOf(shown.raw) === expected) return;
+  if (shown !== undefined && fingerprintOf(shown) === expected) return;
   throw new RdvError(
     "untrusted",
     `${where} has not the key that the control plane names for it: somebody may be in between`,
