@@ -35,7 +35,13 @@ const drainAgainMs = 30_000;
 const dialsPerSecond = 500;
 const longestSpreadMs = 30_000;
 
-const Round = z.object({ kind: RoundKind, after: z.string(), nextAt: z.number() });
+/** `number` tells a round from the one that it takes the place of. */
+const Round = z.object({
+  number: z.number().int().default(0),
+  kind: RoundKind,
+  after: z.string(),
+  nextAt: z.number(),
+});
 
 interface RoundDeps {
   readonly ctx: ObjectContext;
@@ -75,38 +81,43 @@ export function createRelayRounds({ ctx, services, bySession, ports, drop }: Rou
     if (!belongs) drop(session);
   }
 
+  function begin(kind: RoundKind, nextAt: number): void {
+    round.write({ number: (round.read()?.number ?? 0) + 1, kind, after: "", nextAt });
+  }
+
   function finish(kind: RoundKind, relay: RelayRecord): number | null {
-    round.clear();
-    if (!relay.draining || relay.leases === 0) return null;
+    if (!relay.draining || relay.leases === 0) {
+      round.clear();
+      return null;
+    }
     const nextAt = services.now() + (kind === "drain" ? drainAgainMs : 0);
-    round.write({ kind: "drain", after: "", nextAt });
+    begin("drain", nextAt);
     return nextAt;
   }
 
   return {
     start: (kind) => {
-      round.write({ kind, after: "", nextAt: services.now() });
+      begin(kind, services.now());
       ctx.setAlarm(services.now());
     },
     continue: async (relay) => {
       const mine = round.read();
       if (!mine || mine.nextAt > services.now()) return mine?.nextAt ?? null;
-      const { kind, after } = mine;
-      if (kind === "drain" && after === "" && (await countOthers(services, relay.id)) === 0)
-        return finish(kind, relay);
+      const { number, kind, after } = mine;
+      const isAlone = kind === "drain" && after === "" && (await countOthers(services, relay.id)) === 0;
       const { batch, everyMs } = kind === "back" ? pace.back : pace.move;
-      const told = [...bySession.entries({ startAfter: after, limit: batch })];
+      const told = isAlone ? [] : [...bySession.entries({ startAfter: after, limit: batch })];
       for (let first = 0; first < told.length; first += atOnce)
         await Promise.allSettled(
           told.slice(first, first + atOnce).map(([session, lease]) => tell(kind, relay, session, lease)),
         );
       const now = round.read();
       // Another round may have begun meanwhile.
-      if (now?.kind !== kind || now.after !== after) return now?.nextAt ?? null;
+      if (now?.number !== number) return now?.nextAt ?? null;
       const last = told.at(-1);
       if (told.length < batch || !last) return finish(kind, relay);
       const nextAt = mine.nextAt + everyMs;
-      round.write({ kind, after: last[0], nextAt });
+      round.write({ number, kind, after: last[0], nextAt });
       return nextAt;
     },
   };

@@ -17,10 +17,10 @@ async function createControl(before: (control: Simulation) => void = () => {}) {
   return { control, link: await openLink(control) };
 }
 
-async function openLink(control: Simulation): Promise<SimulatedSocket> {
+async function openLink(control: Simulation, host = "r.test"): Promise<SimulatedSocket> {
   const link = await control.connect("RELAYS", relay, `/v1/relays/${relay}/link`);
   const ports = { from: 20_000, to: 20_009 };
-  await link.send({ type: "hello", region: "eu", host: "r.test", sharedPort: 1, ports, version: "1" });
+  await link.send({ type: "hello", region: "eu", host, sharedPort: 1, ports, version: "1" });
   return link;
 }
 
@@ -146,4 +146,22 @@ test("a raw port that a host leased before it was killed is free again when the 
   await openLink(control);
   await control.advance(1_000);
   assert.equal((await object.view(null))?.leases, 1, "the session's own port");
+});
+
+test("a relay that comes back once more, at another address, while its sessions are told: they hear of the last one", async () => {
+  const { control, link } = await createControl();
+  const { session, open } = await reserve(control);
+  await open();
+  const { held, called, release } = holdBack(control.env.SESSIONS, "relayBack");
+  Object.assign(control.env, { SESSIONS: held });
+  await link.drop();
+  const second = await openLink(control, "second.test");
+  const telling = control.advance(1_000);
+  await called;
+  await second.drop();
+  await openLink(control, "third.test");
+  release();
+  await telling;
+  await control.advance(1_000);
+  assert.equal((await session.view(null))?.placements[0]?.host, "third.test");
 });
