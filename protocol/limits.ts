@@ -74,6 +74,11 @@ export const limits = {
   proofsRemembered: 100_000,
   /** Wrong tickets and proofs of one source (IPv6: /64) at a relay: a check costs about 350 µs. */
   wrongTicketRate: { perSecond: 10, burst: 200 },
+  /**
+   * TLS handshakes of one source (IPv6: /64) at a relay that no good ticket follows, at about 700 µs of CPU each: many
+   * agents behind one address may come back at once.
+   */
+  handshakeRate: { perSecond: 100, burst: 2_000 },
   /** A connection waits this long for a direct path before it takes the relay. */
   directWaitMs: 300,
   /** An agent has this long to find its own addresses and to answer an offer. */

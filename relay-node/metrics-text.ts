@@ -21,6 +21,9 @@ export function formatMetrics(id: string, version: string, metrics: RelayMetrics
       labelled("direct", metrics.ticketedClients),
     ),
     counter("refused_total", "HTTP refusals", labelled("reason", metrics.refused)),
+    counter("handshakes_refused_total", "TLS handshakes not begun: their source had too many for nothing", [
+      ["", metrics.handshakesRefused],
+    ]),
     counter("bytes_total", "Bytes moved", [
       ['direction="client_to_agent"', metrics.bytes.aToB],
       ['direction="agent_to_client"', metrics.bytes.bToA],

@@ -19,6 +19,8 @@ export interface RelayCounters {
   readonly ticketedClients: ReadonlyMap<DirectMiss | "unsaid", number>;
   /** HTTP refusals on the shared port by error code. */
   readonly refused: ReadonlyMap<ErrorCode, number>;
+  /** TLS handshakes that were not begun, because their sources had too many for nothing. */
+  readonly handshakesRefused: number;
   /** Bytes of all pairs, the living included: client to agent, and agent to client. */
   readonly bytes: PumpCounts;
 }
@@ -45,6 +47,7 @@ export interface RelayMetrics extends RelayCounters {
 export interface MetricsRecorder {
   accepted(port: "shared" | "session"): void;
   refused(code: ErrorCode): void;
+  handshakeRefused(): void;
   /** A client's ticket was found good. */
   ticketedClient(direct: DirectMiss | undefined): void;
   unpaired(side: Side, outcome: HalfOutcome): void;
@@ -69,11 +72,13 @@ export function createMetricsRecorder(): MetricsRecorder {
   const living = new Set<Counted>();
   let finished: PumpCounts = { aToB: 0, bToA: 0 };
   let pairsTotal = 0;
+  let handshakesRefused = 0;
   return {
     accepted(port) {
       accepted[port] += 1;
     },
     refused: (code) => count(refused, code),
+    handshakeRefused: () => void (handshakesRefused += 1),
     ticketedClient: (direct) => count(ticketedClients, direct ?? "unsaid"),
     unpaired: (side, outcome) => count(unpairedEnds, `${side} ${outcome}`),
     paired(pair) {
@@ -92,6 +97,7 @@ export function createMetricsRecorder(): MetricsRecorder {
       unpairedEnds,
       ticketedClients,
       refused,
+      handshakesRefused,
       bytes: [...living].reduce((total, pair) => sum(total, pair.counts()), finished),
     }),
   };

@@ -11,6 +11,7 @@ import { sourceOf } from "./addresses.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { createControlLink } from "./control-link.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
+import { createHandshakeRate } from "./handshake-rate.ts";
 import { createLoadMeter } from "./load-meter.ts";
 import { createLogBudget } from "./log-budget.ts";
 import { createMetricsRecorder } from "./metrics.ts";
@@ -88,6 +89,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   const hasEnded = (session: string): boolean => memory.hasEnded(session);
   const gate = createTicketGate({ relay: id, hasEnded, now, tries });
   const proofs = createProofGate({ now, tries });
+  const handshakes = createHandshakeRate(now);
   let draining = false;
 
   const sessions = createSessions({
@@ -129,6 +131,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
       metrics,
       handshakeMs: options.handshakeMs ?? limits.handshakeMs,
       tls: options.tls,
+      handshakes,
       onHalf,
       checkReady() {
         if (draining) throw new RdvError("draining");
@@ -140,9 +143,11 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   );
 
   async function onHalf({ kind, token, host, proof, direct, ...arrival }: HalfRequest): Promise<void> {
-    const source = sourceOf(arrival.socket.remoteAddress ?? "");
+    const { remoteAddress = "" } = arrival.socket;
+    const source = sourceOf(remoteAddress);
     const ticket = await gate.check(token, source);
     await proofs.check(ticket, source, proof, { kind, host, ticket: token });
+    handshakes.wellSpent(remoteAddress);
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
     if (kind === "client") metrics.ticketedClient(direct);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);

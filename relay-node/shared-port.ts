@@ -14,6 +14,7 @@ import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
 import { plainAddress } from "../protocol/plain-address.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
+import type { HandshakeRate } from "./handshake-rate.ts";
 import { formatRefusal, refusalHeaders } from "./http-answer.ts";
 import type { MetricsRecorder } from "./metrics.ts";
 import { createTlsDoor } from "./tls-door.ts";
@@ -47,6 +48,7 @@ interface SharedPortOptions {
   readonly handshakeMs: number;
   /** With it the port takes TLS, too. */
   readonly tls: Identity | undefined;
+  readonly handshakes: Pick<HandshakeRate, "begin">;
 }
 
 /** The relay's one port for halves and for those who look after it. */
@@ -100,7 +102,8 @@ interface Entrance extends Disposable {
 }
 
 /** Counts every connection. Without TLS the HTTP server has it at once, else after its first byte or its handshake. */
-function openEntrance(server: Server, { budget, metrics, tls, handshakeMs }: SharedPortOptions): Entrance {
+function openEntrance(server: Server, options: SharedPortOptions): Entrance {
+  const { budget, metrics, tls, handshakeMs, handshakes } = options;
   const admit = (socket: Socket): boolean => {
     socket.on("error", ignore);
     const admitted = budget.admit(socket);
@@ -113,8 +116,13 @@ function openEntrance(server: Server, { budget, metrics, tls, handshakeMs }: Sha
   const inside = (socket: Socket): void => {
     if (admit(socket)) serve(socket);
   };
+  const mayBegin = (address: string): boolean => {
+    const may = handshakes.begin(address);
+    if (!may) metrics.handshakeRefused();
+    return may;
+  };
   server.removeAllListeners("connection");
-  const door = tls && createTlsDoor({ identity: tls, handshakeMs, serve });
+  const door = tls && createTlsDoor({ identity: tls, handshakeMs, mayBegin, serve });
   server.on("connection", door ? (socket: Socket) => admit(socket) && door.enter(socket) : inside);
   return { inside, [Symbol.dispose]: () => door?.[Symbol.dispose]() };
 }

@@ -8,8 +8,8 @@ interface SourceRateOptions {
   readonly remembered?: number;
 }
 
-/** Decides whether a source may open one more connection now, and counts it; a `cost` of 0 only asks. */
-export type SourceRate = (key: string, cost?: 0 | 1) => boolean;
+/** Decides whether a source may open one more connection now, and counts it; a `cost` of 0 only asks, -1 gives one back. */
+export type SourceRate = (key: string, cost?: -1 | 0 | 1) => boolean;
 
 /** A token bucket a key: `burst` at once, `perSecond` refilled; of more keys than `remembered` the oldest is forgotten. */
 export function createSourceRate(options: SourceRateOptions): SourceRate {
@@ -22,8 +22,9 @@ export function createSourceRate(options: SourceRateOptions): SourceRate {
     // A clock that was set back must take no tokens away.
     const seconds = Math.max(0, at - last.at) / 1_000;
     const tokens = Math.min(burst, last.tokens + seconds * perSecond);
+    const left = cost > 0 && tokens < 1 ? tokens : Math.min(burst, tokens - cost);
     buckets.delete(key);
-    buckets.set(key, { tokens: tokens >= 1 ? tokens - cost : tokens, at });
+    buckets.set(key, { tokens: left, at });
     const oldest = buckets.size > remembered ? buckets.keys().next() : undefined;
     if (oldest && !oldest.done) buckets.delete(oldest.value);
     return tokens >= 1;

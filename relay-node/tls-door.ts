@@ -7,6 +7,8 @@ interface TlsDoorOptions {
   readonly identity: Identity;
   /** From accept to the end of the TLS handshake, or to the first byte of who comes plain. */
   readonly handshakeMs: number;
+  /** Whether a TLS handshake with this address may begin now; if not, the connection is reset. */
+  readonly mayBegin: (address: string) => boolean;
   /** Takes the connection: the TLS stream, or the very socket that came, with nothing read from it. */
   readonly serve: (socket: Socket) => void;
 }
@@ -20,10 +22,10 @@ interface TlsDoor extends Disposable {
 const handshakeRecord = 0x16;
 
 /**
- * Tells TLS from plain connections by their first byte. Who sends none, or does not finish the handshake in time, is
- * reset; how much a handshake may send is OpenSSL's bound.
+ * Tells TLS from plain connections by their first byte. Who sends none, may not begin a handshake, or does not finish it
+ * in time, is reset; how much a handshake may send is OpenSSL's bound.
  */
-export function createTlsDoor({ identity, handshakeMs, serve }: TlsDoorOptions): TlsDoor {
+export function createTlsDoor({ identity, handshakeMs, mayBegin, serve }: TlsDoorOptions): TlsDoor {
   const entering = new Map<string, { readonly socket: Socket; readonly timer: NodeJS.Timeout }>();
   const server = createServer({ key: identity.key, cert: identity.cert, minVersion: "TLSv1.3" });
   server.on("tlsClientError", (_error, secure) => secure.destroy());
@@ -44,11 +46,16 @@ export function createTlsDoor({ identity, handshakeMs, serve }: TlsDoorOptions):
   function firstBytes(socket: Socket, chunk: Buffer): void {
     socket.pause();
     socket.unshift(chunk);
-    if (chunk[0] === handshakeRecord) return void server.emit("connection", socket);
+    if (chunk[0] === handshakeRecord) return beginTls(socket);
     entered(placeOf(socket));
     serve(socket);
     // After all listeners are there.
     process.nextTick(() => socket.resume());
+  }
+
+  function beginTls(socket: Socket): void {
+    if (mayBegin(socket.remoteAddress ?? "")) server.emit("connection", socket);
+    else socket.resetAndDestroy();
   }
 
   return {

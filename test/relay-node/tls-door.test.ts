@@ -8,10 +8,17 @@ import { createIdentity } from "../../net/tls/certificate.ts";
 import { createTlsDoor } from "../../relay-node/tls-door.ts";
 import { readToEnd } from "../fixtures/clients.ts";
 
+const mayBegin = (): boolean => true;
+
 for (const answer of ["", "x"])
   test(`an end right behind the handshake is an end, after ${answer.length} bytes`, async () => {
     const identity = createIdentity();
-    using door = createTlsDoor({ identity, handshakeMs: 5_000, serve: (socket) => socket.end(answer) });
+    using door = createTlsDoor({
+      identity,
+      handshakeMs: 5_000,
+      mayBegin,
+      serve: (socket) => socket.end(answer),
+    });
     await using listener = await listenTcp({
       host: "127.0.0.1",
       port: 0,
@@ -31,6 +38,7 @@ test("a byte that came in time counts, although this process was held up until i
   using door = createTlsDoor({
     identity,
     handshakeMs: 100,
+    mayBegin,
     serve: (socket) => socket.once("data", served.resolve),
   });
   const onConnection = (socket: Socket): void => {
