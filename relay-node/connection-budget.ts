@@ -5,10 +5,12 @@ export interface ConnectionBudget {
   /** Counts the socket until it closes; false, and one more drop, when there is no room for it. */
   admit(socket: Socket): boolean;
   /**
-   * The socket's descriptor goes to the pump, which closes the socket object early: counted until the call of the
-   * result. A TLS stream was not admitted itself: the socket below it is counted until it closes, as before.
+   * The sockets' descriptors go to the pump, which closes the socket objects early: how many of them are counted until
+   * `release`. A TLS stream was not admitted itself: the socket below it is counted until it closes, as before.
    */
-  handOver(socket: Socket): () => void;
+  handOver(sockets: readonly Socket[]): number;
+  /** So many connections that were handed over are closed. */
+  release(count: number): void;
   /** A session's listener takes a descriptor, too, until the one call of the result. */
   hold(): () => void;
   /** Connections, without listeners. */
@@ -18,7 +20,6 @@ export interface ConnectionBudget {
 
 /** Makes a budget of `max` connections and listeners over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
-  const admitted = new WeakSet<Socket>();
   let inUse = 0;
   let listeners = 0;
   let dropped = 0;
@@ -35,26 +36,23 @@ export function createConnectionBudget(max: number): ConnectionBudget {
         return false;
       }
       inUse += 1;
-      admitted.add(socket);
-      socket.once("close", release);
+      socket.once("close", onClose);
       return true;
     },
     hold() {
       listeners += 1;
       return () => void (listeners -= 1);
     },
-    handOver(socket) {
-      // A socket that was lost before is told of by its own "close".
-      if (socket.closed || !admitted.has(socket)) return ignore;
-      socket.off("close", release);
-      return release;
+    handOver(sockets) {
+      // A socket that was lost before has been told of by its own "close".
+      const counted = sockets.filter((one) => !one.closed && one.listenerCount("close", onClose) > 0);
+      for (const socket of counted) socket.off("close", onClose);
+      return counted.length;
     },
+    release: (count) => void (inUse -= count),
   };
 
-  /** Keeps no socket: the pump's pairs would hold the memory of socket objects that Node has closed. */
-  function release(): void {
+  function onClose(): void {
     inUse -= 1;
   }
 }
-
-function ignore(): void {}

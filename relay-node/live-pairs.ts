@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Joined, Leg, Pump, PumpOutcome } from "../net/pump.ts";
 import { resetSocket } from "../net/pump-reset.ts";
+import { createTransientMap } from "../net/transient-map.ts";
 import { formatPaired } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import type { Arrival } from "./arrival.ts";
@@ -12,14 +13,16 @@ interface LivePairsDeps {
   readonly pump: Pump;
   readonly budget: ConnectionBudget;
   readonly metrics: MetricsRecorder;
+  /** A pair that was to be joined is over. */
+  readonly onEnded: (pair: string) => void;
 }
 
 /** The pairs of one session, from the moment at which a half is told of its client. */
 export interface LivePairs {
   /** Sends the half its 101; false when the half has gone. */
   tell(pair: string, half: Waiting, client: Arrival, demand: number): Promise<boolean>;
-  /** Gives both to the pump, and resolves when the pair has ended. */
-  join(pair: string, client: Waiting): Promise<void>;
+  /** Gives both to the pump. */
+  join(pair: string, client: Waiting): void;
   /** Takes back a half that could not be told. */
   untold(pair: string): Arrival | undefined;
   /** Resets a half that was told, and its client. */
@@ -38,35 +41,33 @@ interface Told {
   cut?: CutOutcome;
 }
 
-/** A pair in the pump. It may be idle for days: nothing here may hold an arrival or a socket object. */
-interface Living {
-  readonly joined: Joined;
-  cut?: CutOutcome;
-}
-
 type CutOutcome = Parameters<LivePairs["cut"]>[1];
 
 /** Makes the table of a session's pairs. */
-export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LivePairs {
-  const told = new Map<string, Told>();
-  const living = new Map<string, Living>();
+export function createLivePairs({ pump, budget, metrics, onEnded }: LivePairsDeps): LivePairs {
+  const told = createTransientMap<string, Told>();
+  const living = new Map<string, Joined>();
+  const cuts = new Map<string, CutOutcome>();
   let finishedBytes = 0;
 
-  function begin(id: string, client: Leg, half: Leg): Promise<void> {
-    const releases = [budget.handOver(client.socket), budget.handOver(half.socket)];
-    const pair = { joined: pump.join(client, half) };
-    told.delete(id);
-    living.set(id, pair);
-    metrics.paired(pair.joined);
-    return follow(id, pair, releases);
+  function begin(id: string, client: Leg, half: Leg): void {
+    const counted = budget.handOver([client.socket, half.socket]);
+    const joined = pump.join(client, half);
+    told.take(id);
+    living.set(id, joined);
+    metrics.paired(joined);
+    follow(id, joined, counted);
   }
 
-  function follow(id: string, pair: Living, releases: readonly (() => void)[]): Promise<void> {
-    return pair.joined.done.then(({ outcome, aToB, bToA }) => {
-      metrics.pairEnded(pair.joined, outcome === "cut" ? (pair.cut ?? outcome) : toPairOutcome(outcome));
-      for (const release of releases) release();
+  /** A pair may be idle for days: what is kept of it is here, and holds no arrival and no socket object. */
+  function follow(id: string, joined: Joined, counted: number): void {
+    void joined.done.then(({ outcome, aToB, bToA }) => {
+      metrics.pairEnded(joined, outcome === "cut" ? (cuts.get(id) ?? outcome) : toPairOutcome(outcome));
+      budget.release(counted);
       finishedBytes += aToB + bToA;
       living.delete(id);
+      cuts.delete(id);
+      onEnded(id);
     });
   }
 
@@ -75,7 +76,7 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
     const half = told.get(id)?.half.socket;
     if (half) resetSocket(half);
     if (client) resetSocket(client);
-    told.delete(id);
+    told.take(id);
     const pair = { counts: () => ({ aToB: 0, bToA: 0 }) };
     metrics.paired(pair);
     metrics.pairEnded(pair, outcome);
@@ -95,34 +96,34 @@ export function createLivePairs({ pump, budget, metrics }: LivePairsDeps): LiveP
       if (!pair) throw new Error(`no half was told of client ${id}`);
       const leg = watch.take();
       if (!http) return begin(id, leg, pair.leg);
-      // Not awaited: a suspended function would keep both socket objects for as long as the pair lives.
-      return writeAll(socket, formatPaired({ pair: id, client: address, demand: 0, ticketed: true })).then(
-        (sent) =>
-          sent && pair.cut === undefined
-            ? begin(id, leg, pair.leg)
-            : giveUp(id, socket, sent ? (pair.cut ?? "cut") : "reset_by_client"),
-      );
+      const head = formatPaired({ pair: id, client: address, demand: 0, ticketed: true });
+      void writeAll(socket, head).then((sent) => {
+        if (sent && pair.cut === undefined) return begin(id, leg, pair.leg);
+        giveUp(id, socket, sent ? (pair.cut ?? "cut") : "reset_by_client");
+        onEnded(id);
+      });
     },
     untold(id) {
-      const half = told.get(id)?.half;
-      told.delete(id);
-      return half;
+      return told.take(id)?.half;
     },
     drop(id, client, outcome) {
       client?.watch.release();
       giveUp(id, client?.arrival.socket, outcome);
     },
     cut(id, outcome) {
-      const pair = told.get(id) ?? living.get(id);
+      const pair = told.get(id);
       if (pair) pair.cut ??= outcome;
-      living.get(id)?.joined.cut();
+      const joined = living.get(id);
+      if (!joined) return;
+      if (!cuts.has(id)) cuts.set(id, outcome);
+      joined.cut();
     },
     get count() {
       return told.size + living.size;
     },
     get bytes() {
       let bytes = finishedBytes;
-      for (const { joined } of living.values()) {
+      for (const joined of living.values()) {
         const { aToB, bToA } = joined.counts();
         bytes += aToB + bToA;
       }

@@ -32,13 +32,16 @@ interface WaitingHalf {
   readonly accepted: boolean;
 }
 
-export interface LivePair {
+/** `telling`: the 101 is on its way to the half, and the client may still be lost or be given another half. */
+export interface ToldPair {
+  readonly stage: "telling";
   readonly id: string;
   readonly half: string;
-  /** `telling`: the 101 is on its way to the half, and the client may still be lost or be given another half. */
-  readonly stage: "telling" | "joined";
   readonly clientGone: boolean;
 }
+
+/** Pairs live long, so nothing is kept of them that is not needed. */
+export type LivePair = ToldPair | { readonly stage: "joined"; readonly id: string };
 
 /** What the rules need of a ticket. */
 export interface TicketTerms {

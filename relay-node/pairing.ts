@@ -8,6 +8,7 @@ import type {
   PairingState,
   Step,
   TicketTerms,
+  ToldPair,
 } from "./pairing-state.ts";
 
 /**
@@ -38,7 +39,7 @@ function act(state: PairingState, event: PairingEvent, effects: PairingEffect[])
     case "untold":
       return untold(state, event.pair, effects);
     case "pair_closed":
-      return { ...state, pairs: state.pairs.filter(({ id }) => id !== event.pair) };
+      return pairClosed(state, event.pair);
     case "port_opened":
       return portOpened(state, event.port, effects);
     case "port_failed":
@@ -147,10 +148,8 @@ function clientArrived(state: PairingState, client: string, effects: PairingEffe
 
 function clientGone(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
   if (state.clients.includes(client)) return endClient(state, client, "gone", "unreachable", effects);
-  const pairs = state.pairs.map((pair) =>
-    pair.id === client && pair.stage === "telling" ? { ...pair, clientGone: true } : pair,
-  );
-  return { ...state, pairs };
+  const pair = findTold(state, client);
+  return pair ? replacePair(state, pair, { ...pair, clientGone: true }) : state;
 }
 
 function clientWaited(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
@@ -171,16 +170,15 @@ function endClient(
 }
 
 function told(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
-  const pair = state.pairs.find((one) => one.id === id && one.stage === "telling");
+  const pair = findTold(state, id);
   if (!pair) return state;
   if (pair.clientGone || state.over === "ended") {
     const outcome = pair.clientGone ? "reset_by_client" : "cut";
     effects.push({ type: "drop_pair", pair: id, half: pair.half, outcome });
-    return { ...state, pairs: state.pairs.filter((one) => one !== pair) };
+    return replacePair(state, pair);
   }
   effects.push({ type: "join", pair: id, half: pair.half });
-  const pairs = state.pairs.map((one): LivePair => (one === pair ? { ...one, stage: "joined" } : one));
-  const next = { ...state, pairs };
+  const next = replacePair(state, pair, { stage: "joined", id });
   if (!state.once || state.over) return next;
   effects.push({ type: "remember_ended" });
   return closeDoors(next, "ended", effects);
@@ -188,16 +186,27 @@ function told(state: PairingState, id: string, effects: PairingEffect[]): Pairin
 
 /** The half was lost between match and 101: its client goes back to the head of the queue. */
 function untold(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
-  const pair = state.pairs.find((one) => one.id === id && one.stage === "telling");
+  const pair = findTold(state, id);
   if (!pair) return state;
   effects.push({ type: "end_untold", pair: id, half: pair.half });
-  const next = {
-    ...state,
-    pairs: state.pairs.filter((one) => one !== pair),
-    clients: [id, ...state.clients],
-  };
+  const next = { ...replacePair(state, pair), clients: [id, ...state.clients] };
   if (pair.clientGone) return endClient(next, id, "gone", "unreachable", effects);
   return state.over ? endClient(next, id, state.over, state.over, effects) : next;
+}
+
+function pairClosed(state: PairingState, id: string): PairingState {
+  const pair = state.pairs.find((one) => one.id === id);
+  return pair ? replacePair(state, pair) : state;
+}
+
+/** The newest pairs are the ones that are being told. */
+function findTold(state: PairingState, id: string): ToldPair | undefined {
+  const pair = state.pairs.findLast((one) => one.id === id);
+  return pair?.stage === "telling" ? pair : undefined;
+}
+
+function replacePair(state: PairingState, pair: LivePair, ...by: readonly LivePair[]): PairingState {
+  return { ...state, pairs: state.pairs.toSpliced(state.pairs.indexOf(pair), 1, ...by) };
 }
 
 function portOpened(state: PairingState, port: number, effects: PairingEffect[]): PairingState {
@@ -254,7 +263,7 @@ function match(before: PairingState, effects: PairingEffect[]): PairingState {
     const half = state.halves.findLast(({ accepted }) => accepted);
     if (client === undefined || !half) break;
     effects.push({ type: "tell_half", pair: client, half: half.id, demand: clients.length });
-    const pair: LivePair = { id: client, half: half.id, stage: "telling", clientGone: false };
+    const pair: ToldPair = { stage: "telling", id: client, half: half.id, clientGone: false };
     state = {
       ...state,
       clients,

@@ -126,20 +126,20 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
   function join(one: Waiting, other: Waiting): void {
     pairs += 1;
     const who = { pair: String(pairs), a: one.peer, b: other.peer };
-    const releases = [budget.handOver(one.socket), budget.handOver(other.socket)];
+    const counted = budget.handOver([one.socket, other.socket]);
     onEvent({ type: "paired", ...who });
     const joined = options.pump.join(one.watch.take(), other.watch.take());
-    living.set(joined, follow(joined, who, releases));
+    living.set(joined, follow(joined, who, counted));
     if (options.once) void closeDoors();
   }
 
   async function follow(
     joined: Joined,
     who: { pair: string; a: string; b: string },
-    releases: readonly (() => void)[],
+    counted: number,
   ): Promise<void> {
     const report = await joined.done;
-    for (const release of releases) release();
+    budget.release(counted);
     living.delete(joined);
     onEvent({ type: "closed", ...who, ...report });
     if (options.once) done.resolve();

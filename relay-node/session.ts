@@ -68,7 +68,10 @@ export interface RelaySession {
 export function createRelaySession(options: SessionOptions): RelaySession {
   const { note, session } = options;
   const room = createWaitingRoom({ ...options, dispatch });
-  const pairs = createLivePairs(options);
+  const pairs = createLivePairs({
+    ...options,
+    onEnded: (pair) => dispatch({ type: "pair_closed", pair }),
+  });
   const policy = createSessionLimits({
     now: options.now,
     bytes: () => pairs.bytes,
@@ -170,11 +173,10 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     dispatch({ type: sent ? "told" : "untold", pair });
   }
 
-  /** Not async: a suspended function would keep the client's socket object for as long as the pair lives. */
   function join(pair: string): void {
     const client = room.take("client", pair);
     if (!client) throw new Error(`join of unknown client ${pair}`);
-    void pairs.join(pair, client).then(() => dispatch({ type: "pair_closed", pair }));
+    pairs.join(pair, client);
   }
 
   /** After the rules have seen it: theirs is the word on which ticket is the newest. */
