@@ -206,6 +206,12 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     return toldAt;
   }
 
+  /** When the sessions have to be told that the link is lost; infinite when it is not, or they know. */
+  function toldAt(): number {
+    const missing = absence.read();
+    return missing && !missing.told ? missing.lostAt + limits.relayLostMs : Infinity;
+  }
+
   return {
     verbs,
     fetch: async (request) => {
@@ -257,7 +263,8 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       if (!current) return;
       const linkAt = await watchLink(current);
       const roundAt = await rounds.continue(record.read() ?? current);
-      const next = Math.min(linkAt ?? Infinity, roundAt ?? Infinity);
+      // The link may have been lost meanwhile.
+      const next = Math.min(linkAt ?? Infinity, roundAt ?? Infinity, toldAt());
       if (next < Infinity) ctx.setAlarm(Math.max(now(), next));
     },
   };

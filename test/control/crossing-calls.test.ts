@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rawLease } from "../../control/leases.ts";
 import type { Namespace } from "../../control/platform.ts";
+import { limits } from "../../protocol/limits.ts";
 import { createSecrets } from "./control-under-test.ts";
 import { randomFrom } from "./random.ts";
 import { createSimulation } from "./simulation.ts";
@@ -164,4 +165,22 @@ test("a relay that comes back once more, at another address, while its sessions 
   await telling;
   await control.advance(1_000);
   assert.equal((await session.view(null))?.placements[0]?.host, "third.test");
+});
+
+test("a relay that is lost while its sessions are told that it is back is noticed as soon as any other", async () => {
+  const { control, link } = await createControl();
+  const { id, open } = await reserve(control);
+  await open();
+  const agent = await control.connect("SESSIONS", `${owner}/${id}`, `/v1/sessions/${id}/agent`);
+  const { held, called, release } = holdBack(control.env.SESSIONS, "relayBack");
+  Object.assign(control.env, { SESSIONS: held });
+  await link.drop();
+  const second = await openLink(control);
+  const telling = control.advance(1_000);
+  await called;
+  await second.drop();
+  release();
+  await telling;
+  await control.advance(limits.relayLostMs + 1_000);
+  assert.partialDeepStrictEqual(agent.received.at(-1), { type: "check", relay });
 });
