@@ -179,9 +179,9 @@ function told(state: PairingState, id: string, effects: PairingEffect[]): Pairin
   }
   effects.push({ type: "join", pair: id, half: pair.half });
   const next = replacePair(state, pair, { stage: "joined", id });
-  if (!state.once || state.over) return next;
+  if (!state.once) return next;
   effects.push({ type: "remember_ended" });
-  return closeDoors(next, "ended", effects);
+  return state.over ? next : closeDoors(next, "ended", effects);
 }
 
 /** The half was lost between match and 101: its client goes back to the head of the queue. */

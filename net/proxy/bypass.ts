@@ -34,18 +34,19 @@ function splitPort(entry: string): { host: string; port: number | undefined } {
 
 function parseHost(pattern: string): (host: string) => boolean {
   const [network = "", bits] = pattern.split("/");
-  if (isIP(network) !== 0)
-    return bits === undefined ? (host) => host === network : parseNetwork(network, bits);
+  if (isIP(network) !== 0) return parseNetwork(network, bits);
   const domain = pattern.replace(/^\*?\./, "");
   return (host) => host === domain || host.endsWith(`.${domain}`);
 }
 
-function parseNetwork(network: string, bits: string): (host: string) => boolean {
+/** Without a prefix a network is one address, however it is spelled. */
+function parseNetwork(network: string, written?: string): (host: string) => boolean {
   const family = isIPv6(network) ? "ipv6" : "ipv4";
-  const prefix = /^\d{1,3}$/.test(bits) ? Number(bits) : Infinity;
-  if (prefix > (family === "ipv6" ? 128 : 32)) return () => false;
+  const longest = family === "ipv6" ? 128 : 32;
+  const bits = written ?? String(longest);
+  if (!/^\d{1,3}$/.test(bits) || Number(bits) > longest) return () => false;
   const list = new BlockList();
-  list.addSubnet(network, prefix, family);
+  list.addSubnet(network, Number(bits), family);
   return (host) => isIP(host) !== 0 && list.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }
 

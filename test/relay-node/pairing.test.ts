@@ -178,6 +178,18 @@ test("once: one pair, then everybody else is told that it is over, and the pair 
   assert.deepEqual(session.send({ type: "pair_closed", pair: "c1" }), [{ type: "forget" }]);
 });
 
+test("once: a pair that is made while the relay drains uses up the session", () => {
+  const session = start();
+  session.send(arrived("h1", { once: true }));
+  session.send({ type: "port_opened", port: 20_000 });
+  session.send(came("c1"));
+  session.send({ type: "drain" });
+  assert.deepEqual(session.send({ type: "told", pair: "c1" }), [
+    { type: "join", pair: "c1", half: "h1" },
+    { type: "remember_ended" },
+  ]);
+});
+
 test("once: a half that was lost before its 101 does not use up the session", () => {
   const session = start();
   session.send(arrived("h1", { once: true }));

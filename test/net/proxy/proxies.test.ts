@@ -71,9 +71,11 @@ test("NO_PROXY names what goes directly", () => {
   assert.ok(!direct("192.0.2.7", "192.0.2.70"));
   assert.ok(direct("192.0.2.0/24", "192.0.2.70"));
   assert.ok(!direct("192.0.2.0/24", "192.0.3.1"));
+  assert.ok(direct("2001:db8:0::1", "[2001:db8::1]"), "an address in another spelling");
+  assert.ok(!direct("2001:db8::1", "[2001:db8::2]"));
   assert.ok(direct("2001:db8::/32", "[2001:db8:1::5]"));
   assert.ok(direct("[2001:db8::1]:8788", "2001:db8::1", 8788));
-  for (const nonsense of ["192.0.2.0/99", ",,", "/", "a:b:c"])
+  for (const nonsense of ["192.0.2.0/99", "192.0.2.1/", ",,", "/", "a:b:c"])
     assert.ok(!direct(nonsense, "192.0.2.1"), nonsense);
 });
 
