@@ -19,6 +19,8 @@ export function publicRoutes({ signer }: Services, keyed: readonly Route[]): Rou
     answers: { 200: Jwks },
     handle: async () => Response.json(signer.jwks()),
   };
+  // Made once: anybody may ask for it, and to make it costs as much as thirty other answers.
+  let document: string | undefined;
   const routes: Route[] = [
     defineRoute({
       ...open,
@@ -41,7 +43,10 @@ export function publicRoutes({ signer }: Services, keyed: readonly Route[]): Rou
       path: "/openapi.json",
       summary: "This document.",
       answers: { 200: z.looseObject({ openapi: z.string() }) },
-      handle: async () => Response.json(openApiDocument([...routes, ...keyed])),
+      handle: async () => {
+        document ??= JSON.stringify(openApiDocument([...routes, ...keyed]));
+        return new Response(document, { headers: { "content-type": "application/json" } });
+      },
     }),
   ];
   return routes;
