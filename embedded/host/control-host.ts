@@ -192,6 +192,7 @@ async function closeServer(server: Server, upgrades: Upgrades, classes: readonly
   const timer = setTimeout(() => {
     for (const socket of sockets) socket.terminate();
     server.closeAllConnections();
+    upgrades.cutRefused();
   }, closeMs);
   server.closeIdleConnections();
   await Promise.all([closed, ...sockets.map(async (socket) => await socket.gone)]);

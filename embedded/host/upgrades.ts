@@ -16,6 +16,8 @@ export interface Upgrades {
   readonly adopt: (request: Request, socket: HostSocket) => Response;
   /** Resolves when no upgrade is under way: every socket is its object's, or was given up. */
   readonly settled: () => Promise<void>;
+  /** Ends the connections that were refused and have not gone yet. */
+  readonly cutRefused: () => void;
 }
 
 interface UpgradeDeps {
@@ -33,6 +35,14 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
   });
   const adopted = new WeakMap<Request, HostSocket>();
   const underWay = new Set<Promise<void>>();
+  const refused = new Set<Duplex>();
+
+  async function refuse(connection: Duplex, response: Response): Promise<void> {
+    if (connection.destroyed) return;
+    refused.add(connection);
+    connection.once("close", () => refused.delete(connection));
+    await endWith(connection, response);
+  }
 
   async function handle(incoming: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     const request = toRequest(incoming);
@@ -66,6 +76,7 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
     settled: async () => {
       while (underWay.size > 0) await Promise.all(underWay);
     },
+    cutRefused: () => refused.forEach((connection) => connection.destroy()),
   };
 }
 
@@ -80,7 +91,7 @@ function toRequest(incoming: IncomingMessage): Request | undefined {
 }
 
 /** Writes an ordinary answer to a connection that wanted to be upgraded, and ends it. */
-async function refuse(connection: Duplex, response: Response): Promise<void> {
+async function endWith(connection: Duplex, response: Response): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
   const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
   connection.end(

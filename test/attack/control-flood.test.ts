@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import * as z from "zod";
 import { WebSocket } from "ws";
-import { createLog } from "../../net/log.ts";
+import { createLog, silentLog } from "../../net/log.ts";
 import { pingText, pongText } from "../../protocol/signals.ts";
 import { createHostSocket } from "../../embedded/host/host-socket.ts";
 import { startRdv } from "../fixtures/rdv.ts";
@@ -94,6 +94,22 @@ test("a request that dribbles is ended within seconds, and TRACE is no failure o
   const drip = setInterval(() => slow.write("X: y\r\n"), 100);
   await within(10_000, once(slow, "close"), () => "the end of a request that never ends");
   clearInterval(drip);
+});
+
+test("who is refused and stays does not keep the control plane from stopping", async () => {
+  await using dir = await createTempDir();
+  const env = { RDV_SIGNING_KEY: "{}", RDV_ADMIN_KEY_HASH: "0".repeat(64) };
+  const options = { host: "127.0.0.1", port: 0, stateDir: dir.path, env, log: silentLog };
+  await using control = await createControlHost(options);
+  const stays = connect({ host: "127.0.0.1", port: control.port, allowHalfOpen: true });
+  stays.write(
+    "GET /v1/sessions/x/agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
+  );
+  const [answer] = await once(stays, "data");
+  assert.match(String(answer), /^HTTP\/1\.1 503 /);
+  await within(3_500, Promise.resolve(control[Symbol.asyncDispose]()), () => "the end of the control plane");
+  stays.destroy();
 });
 
 async function openAgent(control: string, token: string, name: string) {
