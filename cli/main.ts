@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { giveAddressesTime } from "../net/address-time.ts";
+import { collectWhenQuiet } from "../net/quiet-collection.ts";
 import { keepNurserySmall } from "../net/small-nursery.ts";
 import { askAtTerminal } from "./ask.ts";
 import { createBatchedWriter } from "./batched-writer.ts";
@@ -12,6 +13,7 @@ import { takeStdio } from "./stdio.ts";
 const exitGraceMs = 2_000;
 
 keepNurserySmall();
+collectWhenQuiet();
 giveAddressesTime();
 endWithLauncher();
 /** The exit code, once the output is lost. */
