@@ -48,8 +48,8 @@ export function openHalf(options: HalfOptions): Half {
     },
     (error: unknown) => {
       if (stop.signal.aborted) return;
-      if (!(error instanceof RdvError)) throw error;
-      options.onLost(lossOf(error));
+      // Whatever it is that keeps one half from being made, the agent goes on trying.
+      options.onLost(error instanceof RdvError ? lossOf(error) : unreachable(String(error)));
     },
   );
   return { close: () => stop.abort() };

@@ -56,7 +56,10 @@ async function serve(socket: Socket, first: Buffer, deps: PairDeps, life: Life):
   const client = enter === undefined ? socket : await enter(socket, first, stop.signal);
   if (client === undefined) return { outcome: cut ? "cut" : "not_secured", bytesIn: 0, bytesOut: 0 };
   const early = readEarly(client, enter === undefined ? first : Buffer.alloc(0), stop);
-  const service = await dial(stop.signal);
+  const service = await dial(stop.signal).catch((error: unknown) => {
+    resetSocket(client);
+    throw error;
+  });
   if (service === undefined) {
     resetSocket(client);
     const why = cut ? "cut" : "reset_by_client";

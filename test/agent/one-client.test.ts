@@ -32,7 +32,7 @@ test("what nobody foresaw while a client is let in costs that client its connect
 test("what nobody foresaw while a client is served ends its pair, and no more", async () => {
   await using wires = await createWireMaker();
   await using pump = createPortablePump();
-  const { inner } = await wires.wire();
+  const { outer, inner } = await wires.wire();
   inner.on("error", () => {});
   const events: PairEvent[] = [];
   let logged = "";
@@ -46,7 +46,7 @@ test("what nobody foresaw while a client is served ends its pair, and no more", 
   );
   assert.equal(pairs.size, 0);
   assert.match(logged, /a client was not served error="?TypeError: no such thing/);
-  inner.destroy();
+  await gone(outer);
 });
 
 test("what nobody foresaw for one program that comes to a local port is told, and the next one is served", async () => {
