@@ -87,9 +87,18 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
     const atEnd = (events & endEvents) !== 0;
     if (atEnd || (events & linux.EPOLLIN) !== 0) flow.readable(leg, atEnd);
     if ((events & linux.EPOLLOUT) !== 0) flow.writable(leg);
+    if (isGone(leg, events)) return breakLeg(leg, libc.socketError(at(sockets, leg)));
     turnUnlessQueued(leg);
     turnUnlessQueued(leg ^ 1);
     if ((events & linux.EPOLLERR) !== 0) onErrorEvent(leg);
+  }
+
+  /**
+   * Hung up in both ways before it was sent a FIN: a broken connection, also when its error was told already to whoever
+   * wrote to it before, and nothing but an end can be read from it any more.
+   */
+  function isGone(leg: number, events: number): boolean {
+    return (events & linux.EPOLLHUP) !== 0 && !flow.ended(leg ^ 1);
   }
 
   /** Few pairs move much at a time, which costs least; many move less, so that none waits long for its turn. */

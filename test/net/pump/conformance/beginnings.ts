@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { createPattern } from "../pattern.ts";
 import { leg, type WithRig } from "../rig.ts";
-import { receive, send } from "../sockets.ts";
+import { gone, receive, send } from "../sockets.ts";
 
 const [up, down] = [createPattern(1), createPattern(2)];
 const mib = 1024 * 1024;
@@ -89,6 +89,19 @@ export function testBeginnings(withRig: WithRig): void {
       const joined = rig.pump.join(leg(a.inner), leg(b.inner));
       assert.equal((await got).end, "reset");
       assert.equal((await joined.done).outcome, "reset_by_a");
+    }),
+  );
+
+  test(
+    "early bytes for a leg whose peer has reset: the other one is reset, and not ended",
+    withRig(async (rig) => {
+      const [a, b] = [await rig.wire(), await rig.wire()];
+      b.outer.resetAndDestroy();
+      await gone(b.outer);
+      const got = receive(a.outer, up);
+      const joined = rig.pump.join(leg(a.inner, Buffer.from("early")), leg(b.inner));
+      assert.equal((await got).end, "reset");
+      assert.equal((await joined.done).outcome, "reset_by_b");
     }),
   );
 }
