@@ -6,6 +6,8 @@ import { dial, readToEnd } from "../fixtures/clients.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
+import { createTempDir } from "../fixtures/temp-dir.ts";
+import { runDoctor } from "../doctor/run-doctor.ts";
 
 const { platform, arch } = process;
 const canRun = platform === "linux" && (arch === "x64" || arch === "arm64");
@@ -37,6 +39,12 @@ for (const choice of ["kernel", "auto"])
     const count = bytes.length + "hello".length;
     await up.rdv.event("closed", { outcome: "closed", bytesIn: count, bytesOut: count });
   });
+
+test("`rdv doctor` says that the kernel moves the bytes", where, async () => {
+  await using folder = await createTempDir();
+  const { status, detail } = (await runDoctor([], { stateDir: folder.path })).find("pump");
+  assert.deepEqual([status, detail], ["ok", "kernel: the kernel moves the bytes between plain connections"]);
+});
 
 /** What moves the pairs that live now, as the relay's metrics tell it. */
 async function pumpedPairs({ relay }: Up): Promise<{ kernel: number; portable: number }> {
