@@ -34,7 +34,7 @@ export interface Libc {
 
 /** Binds the C library that this process already runs with, through koffi's prebuilt foreign function interface. */
 export async function loadLibc(): Promise<Libc> {
-  const { default: koffi } = await import("koffi");
+  const koffi = await importKoffi();
   const library = koffi.load(null);
   // koffi cannot know the TypeScript type of a C function; the prototype beside each name is what it checks calls by.
   const bind = (prototype: string): Native => library.func(prototype) as Native;
@@ -100,6 +100,19 @@ export async function loadLibc(): Promise<Libc> {
       return getrlimit(linux.RLIMIT_NOFILE, limit) === 0 ? Number(limit[0]) : 1024;
     },
   };
+}
+
+/** koffi's own message tells those who bundle it what to do; what a user can do is to install its binary. */
+async function importKoffi() {
+  try {
+    return (await import("koffi")).default;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const advice = "install rdv on this machine, with npm's optional dependencies";
+    throw new Error(`koffi does not load for ${process.platform} ${process.arch} (${reason}); ${advice}`, {
+      cause: error,
+    });
+  }
 }
 
 type Native = (...values: readonly unknown[]) => number;

@@ -34,6 +34,7 @@ const kernelPumpTests = [
   "test/net/pump/kernel-worker.test.ts",
   "test/net/pump/kernel-resources.test.ts",
   "test/net/pump/create-pump.test.ts",
+  "test/net/pump/probe.test.ts",
   "test/e2e/pump.test.ts",
 ];
 
