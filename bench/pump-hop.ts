@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { createPump } from "../net/create-pump.ts";
 import { createLog } from "../net/log.ts";
 import type { Leg } from "../net/pump.ts";
-import { keepNurserySmall } from "../net/small-nursery.ts";
+import { keepHeapSmall } from "../net/small-heap.ts";
 
 /**
  * One relay hop and nothing else, to be measured beside other relays: accepts on one port, dials another, joins.
@@ -14,7 +14,7 @@ if ((choice !== "kernel" && choice !== "portable") || !Number(listenPort) || !Nu
   process.exit(2);
 }
 
-keepNurserySmall();
+keepHeapSmall();
 const log = createLog({ write: (line) => process.stderr.write(line), level: "info" });
 const pump = await createPump({ choice, log, ...(threads ? { threads: Number(threads) } : {}) });
 const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { giveAddressesTime } from "../net/address-time.ts";
-import { collectWhenQuiet } from "../net/quiet-collection.ts";
-import { keepNurserySmall } from "../net/small-nursery.ts";
+import { keepHeapSmall } from "../net/small-heap.ts";
 import { askAtTerminal } from "./ask.ts";
 import { createBatchedWriter } from "./batched-writer.ts";
 import { createInterrupts } from "./interrupts.ts";
@@ -12,8 +11,7 @@ import { takeStdio } from "./stdio.ts";
 /** A command that ended but left something open must not hang the shell. */
 const exitGraceMs = 2_000;
 
-keepNurserySmall();
-collectWhenQuiet();
+keepHeapSmall();
 giveAddressesTime();
 endWithLauncher();
 /** The exit code, once the output is lost. */

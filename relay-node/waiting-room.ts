@@ -1,5 +1,6 @@
 import type { Linger } from "../net/linger.ts";
 import type { LogFields } from "../net/log.ts";
+import { createTransientMap } from "../net/transient-map.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { waitingAnswer } from "../protocol/handshake.ts";
@@ -50,13 +51,12 @@ export interface WaitingRoom {
 export function createWaitingRoom(deps: WaitingRoomDeps): WaitingRoom {
   const { dispatch } = deps;
   const waiting = {
-    agent: new Map<string, Waiting>(),
-    client: new Map<string, Waiting>(),
+    agent: createTransientMap<string, Waiting>(),
+    client: createTransientMap<string, Waiting>(),
   };
 
   function take(side: Side, id: string): Waiting | undefined {
-    const found = waiting[side].get(id);
-    waiting[side].delete(id);
+    const found = waiting[side].take(id);
     clearInterval(found?.timer);
     return found;
   }

@@ -3,7 +3,7 @@ import { createExposure } from "../../agent/exposure.ts";
 import { parseTarget } from "../../agent/target.ts";
 import { createPump } from "../../net/create-pump.ts";
 import { silentLog } from "../../net/log.ts";
-import { keepNurserySmall } from "../../net/small-nursery.ts";
+import { keepHeapSmall } from "../../net/small-heap.ts";
 import { createApi } from "../../protocol/client.ts";
 
 /**
@@ -12,7 +12,7 @@ import { createApi } from "../../protocol/client.ts";
  * It prints one line, `ready ADDRESS ADDRESS …`, and runs until it is ended.
  */
 const [choice, servicePort = "", sessions] = process.argv.slice(2);
-keepNurserySmall();
+keepHeapSmall();
 const interrupt = new AbortController();
 process.once("SIGTERM", () => interrupt.abort());
 await using pump = await createPump({ choice: choice === "kernel" ? "kernel" : "portable", log: silentLog });

@@ -60,8 +60,8 @@ function takeBuffered(socket: Socket): Buffer[] {
 
 function forget(socket: Socket, handle: TcpHandle): void {
   handle.readStop();
-  socket.removeAllListeners("error");
-  socket.on("error", () => {});
+  socket.removeAllListeners();
+  socket.on("error", ignore);
   socket.destroy();
 }
 
@@ -80,3 +80,5 @@ function handleOf(socket: Socket): TcpHandle | undefined {
   const { _handle: handle } = socket as Socket & { readonly _handle?: TcpHandle | null }; // private, the same since Node 0.10
   return handle && handle.constructor.name === "TCP" && handle.fd >= 0 ? handle : undefined;
 }
+
+function ignore(): void {}

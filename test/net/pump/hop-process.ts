@@ -1,13 +1,13 @@
 import { connect, createServer, type Socket } from "node:net";
 import { createPump } from "../../../net/create-pump.ts";
 import { silentLog } from "../../../net/log.ts";
-import { keepNurserySmall } from "../../../net/small-nursery.ts";
+import { keepHeapSmall } from "../../../net/small-heap.ts";
 import { leg } from "./rig.ts";
 
 /** A relay hop in a process of its own: `hop-process.ts kernel|portable TARGET_PORT`; prints the port it listens on. */
 const [choice, targetPort] = process.argv.slice(2);
 if (choice !== "kernel" && choice !== "portable") throw new Error("kernel or portable");
-keepNurserySmall(); // as the command does
+keepHeapSmall(); // as the command does
 const pump = await createPump({ choice, threads: 1, log: silentLog });
 
 const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client: Socket) => {
