@@ -268,6 +268,7 @@ function startExposure(created: Session, deps: ExposureDeps): Exposure {
 
   async function closeNow(): Promise<void> {
     ending ??= "aborted";
+    link.stayAway();
     deps.signal.removeEventListener("abort", onAbort);
     clearInterval(renewal);
     pools[Symbol.dispose]();

@@ -47,6 +47,8 @@ export interface SessionLink extends AsyncDisposable {
   /** False when there is no connection; the signal is then dropped. */
   send(signal: AgentSignal): boolean;
   dialNow(): void;
+  /** An agent that has not come to the session yet does not come any more: it would take the session from an older one. */
+  stayAway(): void;
   /** Ends the session; resolves when the control plane has heard it, or after `goodbyeMs`. */
   sayBye(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
   let leaving = false;
   /** This agent has come to the session. */
   let attached = false;
+  let stayedAway = false;
   let byeHeard = (): void => {};
   let link = open();
 
@@ -141,10 +144,15 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
     },
     send: (signal) => link.send(signal),
     dialNow: () => link.dialNow(),
+    stayAway() {
+      if (attached || stop.signal.aborted) return;
+      stayedAway = true;
+      stop.abort();
+    },
     async sayBye() {
       leaving = true;
       if (!link.send({ type: "bye" })) {
-        if (!attached && !stop.signal.aborted) await endUnused(deps.api, session);
+        if (stayedAway || (!attached && !stop.signal.aborted)) await endUnused(deps.api, session);
         return;
       }
       const { promise, resolve } = Promise.withResolvers<void>();
