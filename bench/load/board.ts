@@ -16,6 +16,9 @@ export interface Board {
   askDrop(): void;
   /** True once for each `askDrop`. */
   takeDrop(): boolean;
+  /** Whether the service's wake-ups may interrupt others. */
+  mayPreempt(): boolean;
+  setMayPreempt(may: boolean): void;
   readonly bytes: Float64Array;
 }
 
@@ -36,6 +39,8 @@ export function openBoard(shared = new SharedArrayBuffer(gaugeBytes + slots * 8)
     addLive: (change) => void Atomics.add(gauges, 1, change),
     askDrop: () => void Atomics.store(gauges, 2, 1),
     takeDrop: () => Atomics.exchange(gauges, 2, 0) === 1,
+    mayPreempt: () => Atomics.load(gauges, 3) === 0,
+    setMayPreempt: (may) => void Atomics.store(gauges, 3, may ? 0 : 1),
     bytes: new Float64Array(shared, gaugeBytes, slots),
   };
 }

@@ -2,9 +2,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openBoard } from "./board.ts";
 import type { Job, JobResult } from "./jobs.ts";
 import { close } from "./libc.ts";
-import { neverPreempt } from "./never-preempt.ts";
 import { openConnections } from "./open-job.ts";
 import { runPings } from "./ping-job.ts";
+import { isBulk, setPreemption } from "./preemption.ts";
 import { runStall, runStreams } from "./stream-job.ts";
 
 /* The one caller is load.ts, which passes the board's memory. */
@@ -12,8 +12,11 @@ const board = openBoard(workerData as SharedArrayBuffer);
 const kept: number[] = [];
 const serial = { next: 0 };
 
-neverPreempt();
-parentPort?.on("message", (job: Job) => parentPort?.postMessage(attempt(job), []));
+/* load.ts sends jobs, and null when there will be no more. */
+parentPort?.on("message", (job: Job | null) => {
+  if (job === null) parentPort?.close();
+  else parentPort?.postMessage(attempt(job), []);
+});
 
 function attempt(job: Job): JobResult {
   try {
@@ -24,6 +27,7 @@ function attempt(job: Job): JobResult {
 }
 
 function run(job: Job): JobResult {
+  setPreemption(isBulk(job));
   switch (job.type) {
     case "streams":
       runStreams(job.direction, job.addresses, board);

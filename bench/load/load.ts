@@ -5,7 +5,7 @@ import type { Address } from "../model.ts";
 import { openBoard } from "./board.ts";
 import type { Board } from "./board.ts";
 import type { Job, JobResult } from "./jobs.ts";
-import { neverPreempt } from "./never-preempt.ts";
+import { isBulk } from "./preemption.ts";
 
 type Done = Extract<JobResult, { type: "done" }>;
 
@@ -30,18 +30,18 @@ export interface Load extends AsyncDisposable {
 
 /** Starts the workers. */
 export async function startLoad(): Promise<Load> {
-  neverPreempt();
   await using stack = new AsyncDisposableStack();
   const board = openBoard();
   const worker = new Worker(new URL("service-worker.ts", import.meta.url), { workerData: board.shared });
+  const over = ended(worker);
   stack.defer(async () => {
     board.setStopped(true);
-    await worker.terminate();
+    await over;
   });
   /* service-worker.ts posts exactly one message, its port. */
   const [port] = (await once(worker, "message")) as [number];
-  const client = stack.use(startClient());
-  const second = stack.use(startClient());
+  const client = stack.use(startClient(board));
+  const second = stack.use(startClient(board));
   const owned = stack.move();
   return {
     service: { host: "127.0.0.1", port },
@@ -64,15 +64,17 @@ async function waitUntilQuiet(board: Board): Promise<void> {
     await sleep(5);
 }
 
-function startClient(): Client & AsyncDisposable {
+function startClient(service: Board): Client & AsyncDisposable {
   const board = openBoard();
   const worker = new Worker(new URL("client-worker.ts", import.meta.url), { workerData: board.shared });
+  const over = ended(worker);
   return {
     bytes: board.bytes,
     stop: () => board.setStopped(true),
     run: async (job) => {
       board.setStopped(false);
       board.bytes.fill(0);
+      service.setMayPreempt(isBulk(job));
       const answer = once(worker, "message");
       worker.postMessage(job, []);
       /* client-worker.ts answers each job with one JobResult. */
@@ -82,7 +84,15 @@ function startClient(): Client & AsyncDisposable {
     },
     [Symbol.asyncDispose]: async () => {
       board.setStopped(true);
-      await worker.terminate();
+      worker.postMessage(null, []);
+      await over;
     },
   };
+}
+
+/** Waited for, and not brought about: `terminate` kills the process when the thread is just binding a C function. */
+async function ended(worker: Worker): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.once("exit", () => resolve());
+  await promise;
 }

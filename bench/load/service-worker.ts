@@ -5,7 +5,7 @@ import { createEpoll, readable, writable } from "./epoll.ts";
 import type { Epoll } from "./epoll.ts";
 import { headerBytes, modes } from "./jobs.ts";
 import { close, recv, send, wouldWait } from "./libc.ts";
-import { neverPreempt } from "./never-preempt.ts";
+import { setPreemption } from "./preemption.ts";
 import { acceptSocket, listenSocket, resetOnClose } from "./sockets.ts";
 import { discard, noSignal, streamChunk } from "./transfer.ts";
 
@@ -24,8 +24,10 @@ function serve(board: Board): void {
   const listener = listenSocket("127.0.0.1");
   epoll.add(listener.fd, readable);
   parentPort?.postMessage(listener.port, []);
+  let mayPreempt = true;
   while (!board.stopped()) {
     if (board.takeDrop()) dropEngaged(connections, board);
+    if (board.mayPreempt() !== mayPreempt) setPreemption((mayPreempt = !mayPreempt));
     epoll.wait(50, (fd) => {
       const connection = connections.get(fd);
       if (fd === listener.fd) acceptAll(listener.fd, epoll, connections);
@@ -96,6 +98,5 @@ function alive(count: number): boolean {
   return count > 0 || (count < 0 && wouldWait());
 }
 
-neverPreempt();
 /* The one caller is load.ts, which passes the board's memory. */
 serve(openBoard(workerData as SharedArrayBuffer));
