@@ -1,8 +1,8 @@
 import type { GuessCounts } from "./guess-object.ts";
 import { guessShards } from "./guess-object.ts";
-import { guessSource } from "./guess-source.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 import type { ControlEnv } from "./services.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function lookUp<T>(
   address: string,
   open: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
-  const source = guessSource(address);
+  const source = sourceOf(address);
   const keeper = GUESSES.getByName(shardName(shardOf(source)));
   if (!(await keeper.take(source)))
     throw new RdvError("too_many", "Too many wrong codes came from your address; wait a minute", {

@@ -1,8 +1,8 @@
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 import type { Caller, Presented } from "./auth.ts";
 import { adminAccount } from "./auth.ts";
-import { guessSource } from "./guess-source.ts";
 
 /** A token bucket: `burst` at once, then `perSecond`. */
 interface Rate {
@@ -41,7 +41,7 @@ export function createRateLimits(now: () => number): RateLimits {
   const known = createRecent();
   return {
     tryToken: ({ hash, isRoot }, address) => {
-      const source = guessSource(address);
+      const source = sourceOf(address);
       const isFree = isRoot || known.has(hash);
       const waitMs = isFree ? 0 : failures.take(source);
       if (waitMs > 0) throw tooMany("Too many wrong tokens came from your address", waitMs);

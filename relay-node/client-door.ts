@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
-import { isLoopback, sourceOf } from "./addresses.ts";
-import type { AllowList } from "./addresses.ts";
+import { isLoopback } from "../protocol/plain-address.ts";
+import { sourceOf } from "../protocol/source-address.ts";
+import type { AllowList } from "./allow-list.ts";
 import { addressOf, arrivalOf } from "./arrival.ts";
 import type { RelaySession, SessionDeps } from "./session.ts";
 import { createSourceRate } from "./source-rate.ts";

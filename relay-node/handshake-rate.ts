@@ -1,5 +1,6 @@
 import { limits } from "../protocol/limits.ts";
-import { isLoopback, sourceOf } from "./addresses.ts";
+import { isLoopback } from "../protocol/plain-address.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 import { createSourceRate } from "./source-rate.ts";
 
 /** Bounds the TLS handshakes that one source has for nothing. Loopback is not bounded. */

@@ -7,7 +7,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
 import { version } from "../protocol/version.ts";
-import { sourceOf } from "./addresses.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { createControlLink } from "./control-link.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";

@@ -1,6 +1,6 @@
 import type { Ticket } from "../protocol/tickets.ts";
-import { createAllowList } from "./addresses.ts";
-import type { AllowList } from "./addresses.ts";
+import { createAllowList } from "./allow-list.ts";
+import type { AllowList } from "./allow-list.ts";
 import { createSourceRate } from "./source-rate.ts";
 import type { SourceRate } from "./source-rate.ts";
 

@@ -6,7 +6,7 @@ import { Cidr, CreateKey, CreateSession } from "../../protocol/api.ts";
 import { formatPaired, parseHalfAnswer } from "../../protocol/handshake.ts";
 import { limits } from "../../protocol/limits.ts";
 import { SessionSignal } from "../../protocol/signals.ts";
-import { createAllowList } from "../../relay-node/addresses.ts";
+import { createAllowList } from "../../relay-node/allow-list.ts";
 
 const placement = {
   relay: "r_relayundertest",

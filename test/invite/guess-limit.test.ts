@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuessLimit } from "../../control/guess-limit.ts";
-import { guessSource } from "../../control/guess-source.ts";
 import { newCode, readCode } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
 
@@ -30,19 +29,6 @@ test("when all sources together guess too fast, those that were wrong wait and c
   now += 1_000;
   const second = Array.from({ length: 200 }, (_, i) => limit.take(`source ${i}`)).filter(Boolean);
   assert.equal(second.length, 10, "one second's worth for all of them");
-});
-
-test("one subscriber is one source, however the address is written", () => {
-  const cases = [
-    ["192.0.2.1", "192.0.2.1"],
-    ["::ffff:192.0.2.1", "192.0.2.1"],
-    ["2001:db8::1", "2001:db8:0:0"],
-    ["2001:DB8:0:0:ffff::", "2001:db8:0:0"],
-    ["2001:db8:0:1::1", "2001:db8:0:1"],
-    ["fe80::1%eth0", "fe80:0:0:0"],
-    ["::1", "0:0:0:0"],
-  ] as const;
-  for (const [address, source] of cases) assert.equal(guessSource(address), source, address);
 });
 
 test("a code has 40 bits and is read however somebody types it", () => {
