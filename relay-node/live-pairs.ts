@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Joined, Leg, Pump, PumpOutcome } from "../net/pump.ts";
 import { resetSocket } from "../net/pump-reset.ts";
-import { createTransientMap } from "../net/transient-map.ts";
 import { formatPaired } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
 import type { Arrival } from "./arrival.ts";
@@ -45,15 +44,21 @@ type CutOutcome = Parameters<LivePairs["cut"]>[1];
 
 /** Makes the table of a session's pairs. */
 export function createLivePairs({ pump, budget, metrics, onEnded }: LivePairsDeps): LivePairs {
-  const told = createTransientMap<string, Told>();
+  const told = new Map<string, Told>();
   const living = new Map<string, Joined>();
   const cuts = new Map<string, CutOutcome>();
   let finishedBytes = 0;
 
+  function take(id: string): Told | undefined {
+    const found = told.get(id);
+    told.delete(id);
+    return found;
+  }
+
   function begin(id: string, client: Leg, half: Leg): void {
     const counted = budget.handOver([client.socket, half.socket]);
     const joined = pump.join(client, half);
-    told.take(id);
+    told.delete(id);
     living.set(id, joined);
     metrics.paired(joined);
     follow(id, joined, counted);
@@ -73,10 +78,9 @@ export function createLivePairs({ pump, budget, metrics, onEnded }: LivePairsDep
 
   /** Ends a pair that the pump never had. */
   function giveUp(id: string, client: Socket | undefined, outcome: PairOutcome): void {
-    const half = told.get(id)?.half.socket;
+    const half = take(id)?.half.socket;
     if (half) resetSocket(half);
     if (client) resetSocket(client);
-    told.take(id);
     const pair = { counts: () => ({ aToB: 0, bToA: 0 }) };
     metrics.paired(pair);
     metrics.pairEnded(pair, outcome);
@@ -104,7 +108,7 @@ export function createLivePairs({ pump, budget, metrics, onEnded }: LivePairsDep
       });
     },
     untold(id) {
-      return told.take(id)?.half;
+      return take(id)?.half;
     },
     drop(id, client, outcome) {
       client?.watch.release();

@@ -1,6 +1,5 @@
 import type { Linger } from "../net/linger.ts";
 import type { LogFields } from "../net/log.ts";
-import { createTransientMap } from "../net/transient-map.ts";
 import { RdvError } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { waitingAnswer } from "../protocol/handshake.ts";
@@ -51,12 +50,13 @@ export interface WaitingRoom {
 export function createWaitingRoom(deps: WaitingRoomDeps): WaitingRoom {
   const { dispatch } = deps;
   const waiting = {
-    agent: createTransientMap<string, Waiting>(),
-    client: createTransientMap<string, Waiting>(),
+    agent: new Map<string, Waiting>(),
+    client: new Map<string, Waiting>(),
   };
 
   function take(side: Side, id: string): Waiting | undefined {
-    const found = waiting[side].take(id);
+    const found = waiting[side].get(id);
+    waiting[side].delete(id);
     clearInterval(found?.timer);
     return found;
   }
