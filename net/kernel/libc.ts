@@ -21,6 +21,8 @@ export interface Libc {
   /** The pending error of a socket, which is cleared by the question; 0 without one. */
   socketError(fd: number): number;
   setTcpOption(fd: number, option: number, value: number): number;
+  /** `name` is one of the system's, in ASCII. */
+  setCongestionControl(fd: number, name: Uint8Array): number;
   /** The close that follows sends RST and drops what was queued. */
   resetOnClose(fd: number): number;
   eventfd(): number;
@@ -85,6 +87,7 @@ export async function loadLibc(): Promise<Libc> {
       value[0] = to;
       return setsockopt(fd, IPPROTO_TCP, option, value, 4);
     },
+    setCongestionControl: (fd, name) => setsockopt(fd, IPPROTO_TCP, linux.TCP_CONGESTION, name, name.length),
     resetOnClose(fd) {
       value[0] = 1;
       value[1] = 0;

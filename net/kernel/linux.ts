@@ -19,6 +19,7 @@ export const linux = {
   SO_LINGER: 13,
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
+  TCP_CONGESTION: 13,
   TCP_USER_TIMEOUT: 18,
   SHUT_WR: 1,
   MSG_DONTWAIT: 0x40,
