@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem, type as systemType } from "node:os";
 
 /** Where the numbers come from. */
@@ -7,6 +8,8 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
+  /** The system's default for TCP: one that paces decides what a stream on loopback makes. */
+  readonly congestionControl: string;
   /** Load average of the last minute: how quiet it was. */
   readonly load: number;
 }
@@ -18,6 +21,7 @@ export function describeMachine(): Machine {
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     kernel: `${systemType()} ${release()} ${process.arch}`,
     node: process.version,
+    congestionControl: readFileSync("/proc/sys/net/ipv4/tcp_congestion_control", "utf8").trim(),
     load: loadavg()[0] ?? 0,
   };
 }

@@ -14,7 +14,7 @@ interface RunFacts {
 /** One line that says when, where and how. */
 export function describeRun({ begun, ended, machine, rounds, quick }: RunFacts): string {
   const minutes = ((ended.getTime() - begun.getTime()) / 60_000).toFixed(1);
-  const where = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, load ${machine.load.toFixed(1)} before`;
+  const where = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, ${machine.congestionControl}, load ${machine.load.toFixed(1)} before`;
   return `${begun.toISOString().slice(0, 10)} · ${where} · ${rounds} round${rounds === 1 ? "" : "s"}${quick ? ", quick" : ""} in ${minutes} min · median (min-max)`;
 }
 
