@@ -79,10 +79,14 @@ export function joinPortable(a: Leg, b: Leg, turns: Turns, options: JoinOptions 
 
 const closedEveryMs = 500;
 
-/** An owner's settings that would end or delay a pair are undone: idle timeouts, Nagle, close at the peer's FIN. */
+/**
+ * An owner's settings that would end or delay a pair are undone: idle timeouts, Nagle, close at the peer's FIN. Before
+ * Node 24.19 the frequency of keepalive probes is fixed, and ten seconds without an answer end a silent pair.
+ */
 function prepare(socket: Socket): void {
+  const { keepAliveMs, keepAliveEveryMs, peerLostMs } = limits;
   socket.allowHalfOpen = true;
   socket.setTimeout(0);
   socket.setNoDelay(true);
-  socket.setKeepAlive(true, limits.keepAliveMs);
+  socket.setKeepAlive(true, keepAliveMs, keepAliveEveryMs, (peerLostMs - keepAliveMs) / keepAliveEveryMs);
 }

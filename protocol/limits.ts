@@ -13,6 +13,10 @@ export const limits = {
   earlyBytes: 64 * 1024,
   /** First keepalive probe on an idle connection; finds a vanished peer, never cuts a living one. */
   keepAliveMs: 30_000,
+  /** Of a pair: further probes, this often … */
+  keepAliveEveryMs: 15_000,
+  /** … until a peer that has answered none is taken for dead, this long after its last sign; most outages are shorter. */
+  peerLostMs: 120_000,
   /** Half-closed and silent: the answer of a service may take minutes, not hours. */
   halfClosedMs: 10 * 60_000,
   /** Bytes queued and not one taken: the reader is stuck or gone. */

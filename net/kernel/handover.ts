@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { closeEarlyPipe, type EarlyPipe, openEarlyPipe, sentAtOnce } from "./early-bytes.ts";
 import type { Libc } from "./libc.ts";
-import { unpaceLocal } from "./pacing.ts";
 import type { Leg } from "../pump.ts";
 
 /** A leg on its way out of Node: the descriptor is there, and Node still has the socket. */
@@ -37,7 +36,6 @@ export function prepareDeparture({ socket, early }: Leg, libc: Libc): Departure 
     pipe,
     complete() {
       const bytes = socket.readableLength > 0 ? Buffer.concat([early, ...takeBuffered(socket)]) : early;
-      unpaceLocal(libc, socket, fd);
       forget(socket, handle);
       return bytes;
     },

@@ -20,6 +20,8 @@ export interface Libc {
   endWriting(fd: number): number;
   /** The pending error of a socket, which is cleared by the question; 0 without one. */
   socketError(fd: number): number;
+  /** Bytes that the peer of a TCP socket has not acknowledged, a FIN counted as one (tcp(7), SIOCOUTQ). */
+  unacknowledged(fd: number): number;
   setTcpOption(fd: number, option: number, value: number): number;
   /** `name` is one of the system's, in ASCII. */
   setCongestionControl(fd: number, name: Uint8Array): number;
@@ -54,6 +56,7 @@ export async function loadLibc(): Promise<Libc> {
   const shutdown = bind("int shutdown(int fd, int how)");
   const getsockopt = bind("int getsockopt(int fd, int level, int option, void *value, void *length)");
   const setsockopt = bind("int setsockopt(int fd, int level, int option, void *value, uint length)");
+  const ioctl = bind("int ioctl(int fd, ulong request, void *value)");
   const eventfd = bind("int eventfd(uint start, int flags)");
   const epollCreate1 = bind("int epoll_create1(int flags)");
   const epollCtl = bind("int epoll_ctl(int epoll, int operation, int fd, void *event)");
@@ -81,6 +84,11 @@ export async function loadLibc(): Promise<Libc> {
     socketError(fd) {
       value[0] = 0;
       getsockopt(fd, SOL_SOCKET, linux.SO_ERROR, value, length);
+      return value[0];
+    },
+    unacknowledged(fd) {
+      value[0] = 0;
+      ioctl(fd, linux.SIOCOUTQ, value);
       return value[0];
     },
     setTcpOption(fd, option, to) {

@@ -8,6 +8,7 @@ import { createReadyQueue } from "./ready-queue.ts";
 import { openRing } from "./ring.ts";
 import { command, controlWords } from "./shared-table.ts";
 import { createSweep } from "./sweep.ts";
+import { createUserTimeouts } from "./user-timeout.ts";
 import type { WorkerOrders } from "./worker-orders.ts";
 
 interface LoopDeps {
@@ -32,8 +33,9 @@ export function runLoop({ libc, orders, tell, now }: LoopDeps): void {
   const pool = createPipePool({ libc, table, most: tuning.mostPipes });
   const flow = createFlow({ libc, table, pool, tuning });
   const ready = createReadyQueue(table.sockets.length);
-  const pairs = createPairs({ libc, table, flow, pool, ready, epoll, onEnded });
-  const sweep = createSweep({ table, flow, pairs });
+  const timeouts = createUserTimeouts({ libc, table });
+  const pairs = createPairs({ libc, table, flow, pool, ready, timeouts, epoll, onEnded });
+  const sweep = createSweep({ table, flow, pairs, timeouts });
   let running = true;
   let tellAt = Infinity;
 

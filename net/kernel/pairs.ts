@@ -5,6 +5,7 @@ import { epollEventLayout, linux } from "./linux.ts";
 import type { PipePool } from "./pipe-pool.ts";
 import type { ReadyQueue } from "./ready-queue.ts";
 import { outcomes, type SharedTable } from "./shared-table.ts";
+import type { UserTimeouts } from "./user-timeout.ts";
 import type { PumpOutcome } from "../pump.ts";
 
 /** The pairs of one worker, from the moment their descriptors arrive until both are closed. */
@@ -27,13 +28,14 @@ interface PairsDeps {
   readonly flow: Flow;
   readonly pool: PipePool;
   readonly ready: ReadyQueue;
+  readonly timeouts: UserTimeouts;
   readonly epoll: number;
   /** Told of a slot after both its sockets are closed. */
   readonly onEnded: (slot: number) => void;
 }
 
 /** No pairs yet. */
-export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: PairsDeps): Pairs {
+export function createPairs({ libc, table, flow, pool, ready, timeouts, epoll, onEnded }: PairsDeps): Pairs {
   const { sockets } = table;
   const living = new Uint8Array(sockets.length / 2);
   const layout = epollEventLayout(process.arch);
@@ -49,6 +51,7 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
   function add(slot: number): void {
     slots = Math.max(slots, slot + 1);
     living[slot] = 1;
+    timeouts.begin(slot);
     openDirection(2 * slot);
     openDirection(2 * slot + 1);
     if (!watch(2 * slot) || !watch(2 * slot + 1)) abort(slot, "cut");
@@ -66,7 +69,6 @@ export function createPairs({ libc, table, flow, pool, ready, epoll, onEnded }: 
   function watch(leg: number): boolean {
     const fd = at(sockets, leg);
     libc.setTcpOption(fd, linux.TCP_NODELAY, 1);
-    libc.setTcpOption(fd, linux.TCP_USER_TIMEOUT, Math.max(at(table.stallMs, leg >> 1), leastUserTimeoutMs));
     muted[leg] = 0;
     event[0] = allEvents;
     event[layout.dataWord] = leg;
@@ -179,9 +181,6 @@ const endEvents = linux.EPOLLRDHUP | linux.EPOLLHUP | linux.EPOLLERR;
 /** Bytes that a direction moves in one turn. */
 const mostShare = 1024 * 1024;
 const leastShare = 128 * 1024;
-
-/** TCP_USER_TIMEOUT is never shorter than this: on a bad line a retransmission may take seconds. */
-const leastUserTimeoutMs = 30_000;
 
 /** Shares of a turn that a broken leg's last bytes may take. */
 const lastTurns = 64;

@@ -2,6 +2,7 @@ import { at } from "./at.ts";
 import type { Flow } from "./flow.ts";
 import type { Pairs } from "./pairs.ts";
 import type { SharedTable } from "./shared-table.ts";
+import type { UserTimeouts } from "./user-timeout.ts";
 import { watchEveryMs } from "../pump-watch.ts";
 
 /** The timers of all pairs of a worker, looked at now and then so that moving bytes never asks for the time. */
@@ -18,10 +19,11 @@ interface SweepDeps {
   readonly table: SharedTable;
   readonly flow: Flow;
   readonly pairs: Pairs;
+  readonly timeouts: UserTimeouts;
 }
 
 /** A sweep that is late by a quarter of the shortest timer at most. */
-export function createSweep({ table, flow, pairs }: SweepDeps): Sweep {
+export function createSweep({ table, flow, pairs, timeouts }: SweepDeps): Sweep {
   const { moved, stallMs, halfClosedMs } = table;
   const seen = new Float64Array(moved.length);
   const progressAt = new Float64Array(moved.length);
@@ -51,7 +53,10 @@ export function createSweep({ table, flow, pairs }: SweepDeps): Sweep {
     every = Math.min(every, everyMs(slot));
     const progressed = [advance(a, now), advance(b, now)].includes(true);
     const oneEnded = flow.ended(a) !== flow.ended(b);
-    if (progressed || !oneEnded || flow.queued(a) + flow.queued(b) > 0) silentSince[slot] = now;
+    const silent = !progressed && flow.queued(a) + flow.queued(b) === 0;
+    if (silent) timeouts.silent(slot);
+    else timeouts.busy(slot);
+    if (!silent || !oneEnded) silentSince[slot] = now;
     if (Math.min(at(progressAt, a), at(progressAt, b)) + at(stallMs, slot) <= now)
       pairs.abort(slot, "stalled");
     else if (at(silentSince, slot) + at(halfClosedMs, slot) <= now) pairs.abort(slot, "half_closed_timeout");

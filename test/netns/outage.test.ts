@@ -5,7 +5,9 @@ import { skipWithoutNamespaces, uplink } from "../fixtures/network.ts";
 import { runOk, startProcess } from "../fixtures/processes.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { within } from "../fixtures/within.ts";
+import { limits } from "../../protocol/limits.ts";
 import { exposeSshd, openScene } from "./scene.ts";
+import type { Exposed } from "./scene.ts";
 
 const skip = skipWithoutNamespaces() || skipWithout("sshd", "ssh", "ssh-keygen");
 
@@ -33,5 +35,39 @@ test(
     assert.equal((await within(10_000, session.exited, () => "the session's end")).code, 0);
     assert.equal(session.output().stdout, "before\nduring\nafter\n");
     assert.equal(await runOk(requireTool("ssh"), [...line, "echo new"], client), "new\n");
+  },
+);
+
+test(
+  "silent sessions outlive a line that is dead for 20 s, with the kernel pump and in TLS",
+  { skip },
+  async () => {
+    await using scene = await openScene();
+    const { client, clientRouter, sshd } = scene;
+    await using plain = await exposeSshd(scene, "--name", "plain", "--plain");
+    await using secure = await exposeSshd(scene, "--name", "secure");
+    const open = (to: Exposed) =>
+      startProcess(requireTool("ssh"), [...sshd.options(to.port), sshd.login(to.host), "cat"], {
+        ...client,
+        keepInput: true,
+      });
+    await using kernel = open(plain);
+    await using portable = open(secure);
+    const sessions = [kernel, portable];
+    for (const session of sessions) {
+      session.stdin.write("before\n");
+      await session.says("before");
+    }
+    const routers = [clientRouter, ...scene.routers];
+    const rules = ["FORWARD -i", "FORWARD -o"].map((rule) => `${rule} ${uplink} -j DROP`);
+    await delay(limits.keepAliveMs - 5_000);
+    for (const router of routers) await router.iptables(...rules.map((rule) => `-I ${rule}`));
+    await delay(20_000); // The outage itself, and in it more than the ten probes of one second that Node sends by default.
+    for (const router of routers) await router.iptables(...rules.map((rule) => `-D ${rule}`));
+    for (const session of sessions) {
+      session.stdin.end("after\n");
+      assert.equal((await within(20_000, session.exited, () => "the session's end")).code, 0);
+      assert.equal(session.output().stdout, "before\nafter\n");
+    }
   },
 );

@@ -65,7 +65,7 @@ export async function openScene(
 }
 
 /** A running `rdv expose`, and the address that clients dial. */
-interface Exposed extends AsyncDisposable {
+export interface Exposed extends AsyncDisposable {
   readonly rdv: Rdv;
   readonly host: string;
   readonly port: number;
