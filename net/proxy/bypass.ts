@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
+import { isLoopback } from "../../protocol/plain-address.ts";
 
 /** Whether a connection goes directly although there is a proxy. */
 export type Bypass = (host: string, port: number) => boolean;
@@ -59,6 +60,5 @@ function plainHost(host: string): string {
 }
 
 function isLoopbackHost(host: string): boolean {
-  if (host === "localhost" || host.endsWith(".localhost")) return true;
-  return host === "::1" || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(host);
+  return host === "localhost" || host.endsWith(".localhost") || isLoopback(host);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { skipWithoutNamespaces, uplink } from "../fixtures/network.ts";
+import type { Router } from "../fixtures/network.ts";
 import { runOk, startProcess } from "../fixtures/processes.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
 import { within } from "../fixtures/within.ts";
@@ -25,11 +26,11 @@ test(
 
     const [router] = routers;
     assert.ok(router);
-    await router.iptables(`-I FORWARD -i ${uplink} -j DROP`, `-I FORWARD -o ${uplink} -j DROP`);
+    await cutLine(router);
     session.stdin.write("during\n");
     await delay(3_000); // The outage itself.
     assert.equal(session.output().stdout, "before\n");
-    await router.iptables(`-D FORWARD -i ${uplink} -j DROP`, `-D FORWARD -o ${uplink} -j DROP`);
+    await mendLine(router);
     await session.says("during", 15_000);
     session.stdin.end("after\n");
     assert.equal((await within(10_000, session.exited, () => "the session's end")).code, 0);
@@ -59,11 +60,10 @@ test(
       await session.says("before");
     }
     const routers = [clientRouter, ...scene.routers];
-    const rules = ["FORWARD -i", "FORWARD -o"].map((rule) => `${rule} ${uplink} -j DROP`);
     await delay(limits.keepAliveMs - 5_000);
-    for (const router of routers) await router.iptables(...rules.map((rule) => `-I ${rule}`));
+    for (const router of routers) await cutLine(router);
     await delay(20_000); // The outage itself, and in it more than the ten probes of one second that Node sends by default.
-    for (const router of routers) await router.iptables(...rules.map((rule) => `-D ${rule}`));
+    for (const router of routers) await mendLine(router);
     for (const session of sessions) {
       session.stdin.end("after\n");
       assert.equal((await within(20_000, session.exited, () => "the session's end")).code, 0);
@@ -71,3 +71,14 @@ test(
     }
   },
 );
+
+/** From now on a router drops all that it has to forward over its uplink, both ways. */
+async function cutLine(router: Router): Promise<void> {
+  await router.iptables(...lineRules.map((rule) => `-I ${rule}`));
+}
+
+async function mendLine(router: Router): Promise<void> {
+  await router.iptables(...lineRules.map((rule) => `-D ${rule}`));
+}
+
+const lineRules = ["-i", "-o"].map((way) => `FORWARD ${way} ${uplink} -j DROP`);
