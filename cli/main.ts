@@ -3,6 +3,7 @@ import { giveAddressesTime } from "../net/address-time.ts";
 import { keepHeapSmall } from "../net/small-heap.ts";
 import { askAtTerminal } from "./ask.ts";
 import { createBatchedWriter } from "./batched-writer.ts";
+import { takeSecrets } from "./child-environment.ts";
 import { createInterrupts } from "./interrupts.ts";
 import { readSecret } from "./read-secret.ts";
 import { runCli } from "./run.ts";
@@ -14,6 +15,7 @@ const exitGraceMs = 2_000;
 keepHeapSmall();
 giveAddressesTime();
 endWithLauncher();
+const env = takeSecrets(process.env);
 /** The exit code, once the output is lost. */
 let lostExit: number | undefined;
 process.stdout.on("error", onLostOutput);
@@ -31,7 +33,7 @@ const interrupts = createInterrupts(process, {
   },
 });
 const exitCode = await runCli(process.argv.slice(2), {
-  env: process.env,
+  env,
   stdout: stdout.write,
   stderr: (text) => {
     // On a terminal both are one text, and the line to use next stands where it was said.

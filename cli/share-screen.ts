@@ -1,6 +1,7 @@
 import { isListening } from "../agent/listening.ts";
 import type { Target } from "../agent/target.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { withoutSecrets } from "./child-environment.ts";
 import type { Output } from "./output.ts";
 import type { Runtime } from "./runtime.ts";
 import { startScreenServer } from "./screen-server.ts";
@@ -34,7 +35,7 @@ export async function shareScreen(
   { log }: Output,
 ): Promise<ScreenServer> {
   const onEnded = (reason: string): void => log.warn("this screen is not shared any more", { reason });
-  const screen = await startScreenServer({ port, env, signal, onEnded });
+  const screen = await startScreenServer({ port, env: withoutSecrets(env), signal, onEnded });
   stderr(`
   To see this screen they need the password   ${screen.password}
   Read it out to them. It is new, and worth nothing when this is over.

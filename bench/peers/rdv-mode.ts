@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
-import * as z from "zod";
 import { createIdentity } from "../../net/tls/certificate.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Address, Capacity, Running } from "../model.ts";
+import { ownerCredentials } from "./owner-credentials.ts";
 import type { PortPicker } from "./ports.ts";
 import { startProgram } from "./program.ts";
 import type { Program } from "./program.ts";
@@ -13,7 +13,6 @@ import { createTempFolder } from "./temp-folder.ts";
 import type { TempFolder } from "./temp-folder.ts";
 
 const cli = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const UpReady = z.object({ control: z.string(), token: z.string() });
 /** What a user has: a few streams over one session. */
 const capacity: Capacity = { streams: 8, idlePairs: 0, manyConnections: false };
 
@@ -24,8 +23,8 @@ export async function startRdvMode(mode: Mode, ports: PortPicker, service: Addre
   const state = ["--json", "--state-dir", folder.path, "--pump", mode.pump];
   const up = ["up", ...ownPorts(ports), ...(await tlsOptions(mode, folder)), ...state];
   const relay = stack.use(startProgram(process.execPath, [cli, ...up]));
-  const [ready] = await relay.says(/^\{.*"event":"ready".*\}$/m);
-  const { control, token } = UpReady.parse(JSON.parse(ready));
+  await relay.says(/^\{.*"event":"ready".*\}$/m);
+  const { control, token } = ownerCredentials(folder.path);
   const env = { RDV_CONTROL: control, RDV_TOKEN: token };
   const pool = ["--name", "bench", "--pool", String(limits.poolMax)];
   const expose = ["expose", `${service.host}:${service.port}`, ...pool, ...mode.expose, ...state];

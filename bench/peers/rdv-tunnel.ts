@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
-import * as z from "zod";
+import type { Credentials } from "../../cli/credentials.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Address, Addresses, Running } from "../model.ts";
+import { ownerCredentials } from "./owner-credentials.ts";
 import type { PortPicker } from "./ports.ts";
 import { startProgram } from "./program.ts";
 import type { Program } from "./program.ts";
@@ -11,12 +12,11 @@ import { createTempFolder } from "./temp-folder.ts";
 
 const cli = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const manySessions = fileURLToPath(new URL("rdv-many-sessions.ts", import.meta.url));
-const UpReady = z.object({ control: z.string(), token: z.string() });
 
 interface Plan {
   readonly pump: PumpChoice;
   readonly service: Address;
-  readonly control: z.infer<typeof UpReady>;
+  readonly control: Credentials;
 }
 
 /** `rdv up` and one `rdv expose`; for more pairs than one session carries, a second agent with as many sessions as needed. */
@@ -29,8 +29,8 @@ export async function startRdvTunnel(
   const folder = stack.use(await createTempFolder());
   const up = ["up", "--json", ...ownPorts(ports), "--state-dir", folder.path, "--pump", pump];
   const relay = stack.use(startProgram(process.execPath, [cli, ...up]));
-  const [ready] = await relay.says(/^\{.*"event":"ready".*\}$/m);
-  const plan: Plan = { pump, service, control: UpReady.parse(JSON.parse(ready)) };
+  await relay.says(/^\{.*"event":"ready".*\}$/m);
+  const plan: Plan = { pump, service, control: ownerCredentials(folder.path) };
   const agent = stack.use(startExpose(plan));
   const one = await exposedAt(agent);
   const agents = [agent];

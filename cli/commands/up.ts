@@ -80,7 +80,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   });
   const { control, relay, token } = running;
   const path = writeCredentials(stateDir, { control: running.ownControl, token });
-  output.event({ event: "ready", command: "up", control, relay, token });
+  output.event({ event: "ready", command: "up", control, relay, credentialsFile: path });
   output.note(
     `control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`,
   );
