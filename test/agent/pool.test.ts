@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { createPool } from "../../agent/pool.ts";
 import type { HalfFailure, Pool, PoolEffect, PoolEvent, PoolPlacement } from "../../agent/pool.ts";
 import { limits } from "../../protocol/limits.ts";
+import { seededRandom } from "../fixtures/random.ts";
 
 const place: PoolPlacement = {
   relay: "r_aaaaaaaa",
@@ -199,7 +200,7 @@ describe("warm pool under random events", () => {
 
 /** Plays relay, control plane and clock against one pool, and checks after every event what must always hold. */
 function randomRun(seed: number, events: number): void {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const size = 1 + Math.floor(random() * 6);
   const pool = createPool({ size, once: false });
   const open = new Map<number, "dialing" | "waiting">();
@@ -308,15 +309,4 @@ function randomRun(seed: number, events: number): void {
 function weighted(weights: readonly number[], random: number): number {
   let rest = random * weights.reduce((sum, weight) => sum + weight, 0);
   return weights.findIndex((weight) => (rest -= weight) < 0);
-}
-
-/** A small seeded generator, so that a failing run can be repeated. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

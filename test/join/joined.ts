@@ -88,8 +88,8 @@ function readEnviron(pid: string): string {
   }
 }
 
-/** Again and again, because one that is just being started may be missed. */
-async function killAll(temp: string): Promise<void> {
+/** Kills them all; again and again, because one that is just being started may be missed. */
+export async function killAll(temp: string): Promise<void> {
   await until(15_000, "every process is killed", () => {
     const left = processesOf(temp);
     for (const pid of left) kill(pid);
