@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDisposalStack } from "../net/disposal-stack.ts";
 import { RdvError } from "../protocol/errors.ts";
-import { newCode } from "../protocol/invitations.ts";
+import { randomSymbols } from "../protocol/invitations.ts";
 
 /** A VNC server that shows this machine's screen for as long as it is held. */
 export interface ScreenServer extends AsyncDisposable {
@@ -23,6 +23,9 @@ export interface ScreenServerOptions {
   readonly onEnded: (reason: string) => void;
 }
 
+/** VNC takes notice of no more (RFC 6143 section 7.2.2). */
+const passwordSymbols = 8;
+
 /**
  * Starts x11vnc(1) and waits until it listens. The password is never on a command line: it stands in a file for this
  * user alone, until the server has read it. Throws `unsupported` without x11vnc or screen, `failed` when it does not start.
@@ -37,9 +40,7 @@ export async function startScreenServer(options: ScreenServerOptions): Promise<S
   await using held = createDisposalStack();
   const folder = await mkdtemp(join(tmpdir(), "rdv-"));
   held.defer(async () => await rm(folder, { recursive: true, force: true }));
-  const password = newCode((bytes) => crypto.getRandomValues(bytes))
-    .replace("-", "")
-    .toLowerCase();
+  const password = randomSymbols(passwordSymbols, (bytes) => crypto.getRandomValues(bytes)).toLowerCase();
   const file = join(folder, "password");
   await writeFile(file, `${password}\n`, { mode: 0o600 });
   const server = held.use(spawnServer(serverArguments(port, file), env));

@@ -22,7 +22,7 @@ interface Inviter {
   readonly origin: string;
 }
 
-/** Two invitations with one code among 2^40 are next to impossible; three times in a row there is something wrong. */
+/** Two invitations with one code among 2^50 are next to impossible; three times in a row there is something wrong. */
 const codeTries = 3;
 
 /** Makes a session for somebody else's machine, and the code that lets that machine in. */

@@ -5,6 +5,9 @@ import { SentTicket } from "./tickets.ts";
 
 /** Crockford's base 32: no I, L, O and U, so that nothing is misheard or misread (https://www.crockford.com/base32.html). */
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/** Of a code. */
+const codeSymbols = 10;
+const codePattern = new RegExp(`^[${alphabet}]{${codeSymbols}}$`);
 
 /** `host:port` or `[ipv6]:port`. */
 const Target = z
@@ -42,7 +45,7 @@ export type CreateInvitation = z.infer<typeof CreateInvitation>;
 
 /** Answer of `POST /v1/invitations`. */
 export const CreatedInvitation = z.object({
-  /** `K7Q2-9FMX`: this is its only copy, the control plane keeps a hash. */
+  /** `K7Q2X-9FMTR`: this is its only copy, the control plane keeps a hash. */
   code: z.string(),
   url: z.string(),
   /** What the invited person pastes into a POSIX shell, and into PowerShell. */
@@ -124,15 +127,20 @@ export const WatchSignal = z.discriminatedUnion("type", [
 ]);
 export type WatchSignal = z.infer<typeof WatchSignal>;
 
-/** A new code: 40 random bits as eight symbols. */
-export function newCode(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array): string {
-  let bits = 0n;
-  for (const byte of random(new Uint8Array(5))) bits = (bits << 8n) | BigInt(byte);
-  const symbols = Array.from({ length: 8 }, (_, i) => alphabet[Number((bits >> BigInt(35 - 5 * i)) & 31n)]);
-  return formatCode(symbols.join(""));
+/** A new code: 50 random bits as ten symbols, in two groups that can be spoken. */
+export function newCode(random: Random): string {
+  return formatCode(randomSymbols(codeSymbols, random));
 }
 
-/** The code as it is written, whatever way somebody typed it: `k7q2 9fmx`, O for 0, I or L for 1. Undefined: not a code. */
+/** Fills the bytes with random bits, and gives them back. */
+type Random = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
+
+/** Random symbols that nobody mishears or misreads, 5 bits each. */
+export function randomSymbols(count: number, random: Random): string {
+  return [...random(new Uint8Array(count))].map((byte) => alphabet[byte & 31]).join("");
+}
+
+/** The code as it is written, whatever way somebody typed it: `k7q2x 9fmtr`, O for 0, I or L for 1. Undefined: not a code. */
 export function readCode(text: string): string | undefined {
   const symbols = text
     .slice(0, 40)
@@ -140,9 +148,9 @@ export function readCode(text: string): string | undefined {
     .replace(/[\s-]/g, "")
     .replaceAll("O", "0")
     .replace(/[IL]/g, "1");
-  return /^[0-9A-HJKMNP-TV-Z]{8}$/.test(symbols) ? formatCode(symbols) : undefined;
+  return codePattern.test(symbols) ? formatCode(symbols) : undefined;
 }
 
 function formatCode(symbols: string): string {
-  return `${symbols.slice(0, 4)}-${symbols.slice(4)}`;
+  return `${symbols.slice(0, codeSymbols / 2)}-${symbols.slice(codeSymbols / 2)}`;
 }

@@ -27,11 +27,11 @@ import { parseUrl } from "../values.ts";
 
 const examples = `
 Examples:
-  rdv join https://rdv.example.org/j/K7Q2-9FMX
-  rdv join K7Q2-9FMX --control https://rdv.example.org
-  rdv join K7Q2-9FMX --target 192.168.1.20:5900
+  rdv join https://rdv.example.org/j/K7Q2X-9FMTR
+  rdv join K7Q2X-9FMTR --control https://rdv.example.org
+  rdv join K7Q2X-9FMTR --target 192.168.1.20:5900
                                   another service than the invitation names: you decide
-  rdv join K7Q2-9FMX --with-server
+  rdv join K7Q2X-9FMTR --with-server
                                   share this screen, when no VNC server runs here`;
 
 const Options = z.object({
@@ -127,7 +127,7 @@ function readInvitation(whole: string, known: () => string | undefined): ReadInv
   if (code === undefined)
     throw new RdvError(
       "usage",
-      `"${text}" is not an invitation: write K7Q2-9FMX or https://HOST/j/K7Q2-9FMX`,
+      `"${text}" is not an invitation: write K7Q2X-9FMTR or https://HOST/j/K7Q2X-9FMTR`,
     );
   const control = parts?.["control"] ?? known()?.replace(/\/+$/, "");
   if (control) return { control, code, inviterKey };

@@ -6,7 +6,7 @@ import { joinFiles, joinShell } from "./embedded.ts";
 export interface JoinScript {
   /** `ORIGIN/j/CODE`, without a query. */
   readonly url: string;
-  /** The invitation's code, `K7Q2-9FMX`. */
+  /** The invitation's code, `K7Q2X-9FMTR`. */
   readonly code: string;
   /** Who asks, as they call themselves. */
   readonly inviter: string;
@@ -55,7 +55,7 @@ export function joinScript(options: JoinScript): string {
   return `#!/bin/sh\n# rdv, invitation ${code}: lets one person reach one service of this machine.\n${lines.join("\n")}\n\n${joinShell}`;
 }
 
-const codeShape = /^[0-9A-HJKMNP-TV-Z]{4}-?[0-9A-HJKMNP-TV-Z]{4}$/i;
+const codeShape = /^[0-9A-HJKMNP-TV-Z]{5}-?[0-9A-HJKMNP-TV-Z]{5}$/i;
 const urlShape =
   /^https?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]+){1,9}$/;
 

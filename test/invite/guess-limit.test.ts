@@ -31,19 +31,28 @@ test("when all sources together guess too fast, those that were wrong wait and c
   assert.equal(second.length, 10, "one second's worth for all of them");
 });
 
-test("a code has 40 bits and is read however somebody types it", () => {
+test("a code has 50 bits and is read however somebody types it", () => {
   const code = newCode((bytes) => bytes.fill(0xff));
-  assert.equal(code, "ZZZZ-ZZZZ");
+  assert.equal(code, "ZZZZZ-ZZZZZ");
   assert.equal(
     newCode((bytes) => bytes.fill(0)),
-    "0000-0000",
+    "00000-00000",
   );
   assert.equal(
-    newCode((bytes) => (bytes.set([0, 0, 0, 0, 1]), bytes)),
-    "0000-0001",
+    newCode((bytes) => bytes.map((_, i) => i + 1)),
+    "12345-6789A",
   );
-  for (const typed of ["k7q2-9fmx", " K7Q29FMX ", "k7 q2 9f mx"]) assert.equal(readCode(typed), "K7Q2-9FMX");
-  assert.equal(readCode("oil0-1111"), "0110-1111");
-  for (const wrong of ["", "K7Q2-9FM", "K7Q2-9FMXX", "K7Q2-9FMU", "../../x", "K7Q2%2D9FMX"])
+  for (const typed of ["k7q2x-9fmtr", " K7Q2X9FMTR ", "k7 q2 x9 fm tr"])
+    assert.equal(readCode(typed), "K7Q2X-9FMTR");
+  assert.equal(readCode("oil0-111111"), "01101-11111");
+  for (const wrong of [
+    "",
+    "K7Q2X-9FMT",
+    "K7Q2X-9FMTRX",
+    "K7Q2X-9FMTU",
+    "../../x",
+    "K7Q2X%2D9FMTR",
+    "K7Q2-9FMX",
+  ])
     assert.equal(readCode(wrong), undefined, wrong);
 });

@@ -21,7 +21,7 @@ test(
     await using up = await startUp();
     await using stranger = await createTempDir();
     await using invited = await invite(up.place, sshd.port, "--as", "Anna");
-    assert.match(invited.code, /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/);
+    assert.match(invited.code, /^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$/);
     assert.equal(invited.line, `curl -fsSL ${invited.url} | sh`);
 
     const pasted = invited.line.replace("| sh", "| sh -s -- --yes");

@@ -6,7 +6,7 @@ import { privateJoinScript, privatePowershellScript } from "../../control/join/p
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { run } from "../fixtures/processes.ts";
 
-const url = "https://rdv.example.org/j/K7Q2-9FMX";
+const url = "https://rdv.example.org/j/K7Q2X-9FMTR";
 
 test("without rdv the script says what to do, and fails", async () => {
   const { code, stderr } = await run("/bin/sh", [], {
@@ -16,7 +16,7 @@ test("without rdv the script says what to do, and fails", async () => {
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /needs rdv itself; install rdv, then:\nrdv: rdv join 'https:\/\/rdv\.example\.org\/j\/K7Q2-9FMX'\n$/,
+    /needs rdv itself; install rdv, then:\nrdv: rdv join 'https:\/\/rdv\.example\.org\/j\/K7Q2X-9FMTR'\n$/,
   );
 });
 

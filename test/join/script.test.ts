@@ -7,8 +7,8 @@ import { runOk } from "../fixtures/processes.ts";
 import { skipWithoutPrograms } from "./programs.ts";
 
 const invitation: JoinScript = {
-  url: "https://rdv.example.org/j/K7Q2-9FMX",
-  code: "K7Q2-9FMX",
+  url: "https://rdv.example.org/j/K7Q2X-9FMTR",
+  code: "K7Q2X-9FMTR",
   inviter: "Hélène d'Arc (support)",
   target: "localhost:22",
   address: "relay.example.org:20000",

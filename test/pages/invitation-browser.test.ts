@@ -8,7 +8,7 @@ import { launchBrowser, skipWithoutChromium } from "../fixtures/browser.ts";
 import type { Answer, PageBrowser } from "../fixtures/browser.ts";
 
 const skip = skipWithoutChromium();
-const shellLine = "curl -fsSL https://rdv.example.org/j/K7Q2-9FMX | sh";
+const shellLine = "curl -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh";
 const sizes = [
   { width: 320, height: 640 },
   { width: 360, height: 740 },
@@ -59,7 +59,7 @@ test(
     await page.getByRole("status").filter({ hasText: "Copied" }).waitFor();
     assert.equal(
       await page.evaluate("getSelection().toString()"),
-      "irm https://rdv.example.org/j/K7Q2-9FMX/ps1 | iex",
+      "irm https://rdv.example.org/j/K7Q2X-9FMTR/ps1 | iex",
     );
   },
 );
@@ -158,8 +158,8 @@ function answer(url: URL): Answer {
   return invitationPage({
     state: "valid",
     language,
-    url: "https://rdv.example.org/j/K7Q2-9FMX",
-    code: "K7Q2-9FMX",
+    url: "https://rdv.example.org/j/K7Q2X-9FMTR",
+    code: "K7Q2X-9FMTR",
     inviter: "Ada Lovelace",
     target: "localhost:22",
     service: "ssh",

@@ -10,8 +10,8 @@ import { invitationPage } from "../../control/join/page.ts";
 const invitation = {
   state: "valid",
   language: "en",
-  url: "https://rdv.example.org/j/K7Q2-9FMX",
-  code: "K7Q2-9FMX",
+  url: "https://rdv.example.org/j/K7Q2X-9FMTR",
+  code: "K7Q2X-9FMTR",
   inviter: "Ada Lovelace",
   target: "localhost:22",
   service: "ssh",
@@ -52,14 +52,14 @@ test("the page says who asks, for what, until when, from where, and how to agree
     "23 November 2026 at 15:10 UTC",
     "203.0.113.7",
     "2001:db8::/64",
-    "K7Q2-9FMX",
+    "K7Q2X-9FMTR",
     "Ctrl-C",
     "do nothing",
   ])
     assert.ok(html.includes(said), said);
   const text = html.replaceAll("<wbr>", "");
-  assert.ok(text.includes(">curl -fsSL https://rdv.example.org/j/K7Q2-9FMX | sh<"));
-  assert.ok(text.includes(">irm https://rdv.example.org/j/K7Q2-9FMX/ps1 | iex<"));
+  assert.ok(text.includes(">curl -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh<"));
+  assert.ok(text.includes(">irm https://rdv.example.org/j/K7Q2X-9FMTR/ps1 | iex<"));
 });
 
 test("what strangers chose stays text", () => {
@@ -114,7 +114,7 @@ test("an unknown and an expired invitation give the same page, and a used one te
   const used = invitationPage({ state: "used", language: "en" });
   assert.equal(unknown.status, 404);
   assert.equal(used.status, 410);
-  for (const { html } of [unknown, used]) assert.doesNotMatch(html, /Ada|localhost|curl|K7Q2/);
+  for (const { html } of [unknown, used]) assert.doesNotMatch(html, /Ada|localhost|curl|K7Q2X/);
 });
 
 test("the language is the reader's choice, else the browser's, else English", () => {

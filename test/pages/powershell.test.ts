@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { powershellJoinScript, powershellLiteral } from "../../control/join/powershell.ts";
 
 const options = {
-  url: "https://rdv.example.org/j/K7Q2-9FMX",
-  code: "K7Q2-9FMX",
+  url: "https://rdv.example.org/j/K7Q2X-9FMTR",
+  code: "K7Q2X-9FMTR",
   inviter: "Ada Lovelace",
   target: "localhost:22",
   address: "relay.example.org:20000",

@@ -7,22 +7,22 @@ const pixels = 4;
 
 test("a decoder reads the printed code on a dark and on a light terminal", () => {
   for (const url of [
-    "https://rdv.example.org/j/K7Q2-9FMX",
-    "http://127.0.0.1:8787/j/0000-ZZZZ",
-    `https://${"long-".repeat(20)}.example.org/j/K7Q2-9FMX`,
+    "https://rdv.example.org/j/K7Q2X-9FMTR",
+    "http://127.0.0.1:8787/j/00000-ZZZZZ",
+    `https://${"long-".repeat(20)}.example.org/j/K7Q2X-9FMTR`,
   ])
     for (const theme of ["dark", "light"] as const) assert.equal(decode(formatQr(url), theme), url, theme);
 });
 
 test("a code for an invitation fits a terminal of 80 by 24", () => {
-  const lines = formatQr("https://rdv.example.org/j/K7Q2-9FMX").split("\n").slice(0, -1);
+  const lines = formatQr("https://rdv.example.org/j/K7Q2X-9FMTR").split("\n").slice(0, -1);
   assert.ok(lines.length <= 23, `${lines.length} lines`);
   assert.ok(lines.every((line) => line.length === lines[0]?.length && line.length <= 80));
   assert.match(lines.join(""), /^[█▀▄ ]+$/);
 });
 
 test("with color, every line sets white on black and ends it, and is otherwise the same", () => {
-  const url = "https://rdv.example.org/j/K7Q2-9FMX";
+  const url = "https://rdv.example.org/j/K7Q2X-9FMTR";
   const [start, end] = ["\u001B[38;5;231;48;5;16m", "\u001B[0m"];
   const lines = formatQr(url, { color: true }).split("\n").slice(0, -1);
   assert.ok(lines.every((line) => line.startsWith(start) && line.endsWith(end)));

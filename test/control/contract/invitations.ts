@@ -34,7 +34,7 @@ export function describeInvitations(rig: Rig): void {
     test("an invitation is a session with a code, for the inviter's own address and one hour", async () => {
       await using relay = await rig.newRelay();
       const invited = await invite({ region: relay.region });
-      assert.match(invited.code, /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/);
+      assert.match(invited.code, /^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$/);
       assert.equal(invited.url, `${rig.url()}/j/${invited.code}`);
       assert.equal(invited.line, `curl -fsSL ${invited.url} | sh`);
       assert.equal(invited.powershell, `irm ${invited.url}/ps1 | iex`);
