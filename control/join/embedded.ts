@@ -133,19 +133,20 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
     answer=$(wget -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim") ||
       die "the invitation was refused; it is over, used by another machine, or out of reach"
   fi
-  RDV_TICKET= RDV_RELAY= RDV_PORT= RDV_POOL=2 RDV_SECONDS=$((expires - $(date +%s)))
+  RDV_TICKET= RDV_RELAY= RDV_PORT= RDV_TLS= RDV_POOL=2 RDV_SECONDS=$((expires - $(date +%s)))
   while IFS='=' read -r key value; do
     case $key in
       relay) RDV_RELAY=$value ;; port) RDV_PORT=$value ;; ticket) RDV_TICKET=$value ;;
-      pool) RDV_POOL=$value ;; left) RDV_SECONDS=$value ;;
+      tls) RDV_TLS=$value ;; pool) RDV_POOL=$value ;; left) RDV_SECONDS=$value ;;
     esac
   done <<END
 $answer
 END
   case $RDV_RELAY in '' | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
+  case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
   RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
-  export RDV_TICKET RDV_RELAY RDV_PORT RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
+  export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }
 
 main "$@"

@@ -57,7 +57,10 @@ export async function startJoinBench(): Promise<JoinBench> {
     const claim = async (): Promise<string> => {
       const expires = expiresAt();
       const ticket = await bench.ticket({ session, name: "help", clientPort, expires, ...changes });
-      return claimAnswer({ relay: "127.0.0.1", port: ports.port(0), ticket, expires, pool: 2 }, Date.now());
+      return claimAnswer(
+        { relay: "127.0.0.1", port: ports.port(0), tls: bench.tls, ticket, expires, pool: 2 },
+        Date.now(),
+      );
     };
     const script = joinScript({
       url,

@@ -100,8 +100,11 @@ test("a value of the wrong shape is refused instead of being written into a scri
 
 test("the claim's answer is one line a value", () => {
   assert.equal(
-    claimAnswer({ relay: "r.example", port: 8788, ticket: "a.b.c", expires: 1_000, pool: 2 }, 400_400),
-    "relay=r.example\nport=8788\nticket=a.b.c\nexpires=1000\npool=2\nleft=600\n",
+    claimAnswer(
+      { relay: "r.example", port: 8788, tls: null, ticket: "a.b.c", expires: 1_000, pool: 2 },
+      400_400,
+    ),
+    "relay=r.example\nport=8788\ntls=\nticket=a.b.c\nexpires=1000\npool=2\nleft=600\n",
   );
 });
 
