@@ -2,7 +2,7 @@ import type { Session } from "../protocol/api.ts";
 import { addressOn } from "../protocol/api.ts";
 
 /** A session for people, one fact a line. */
-export function describeSession(session: Session): string {
+export function describeSession(session: Session): string[] {
   const { policy, placements } = session;
   const facts: readonly (readonly [string, string])[] = [
     ["name", session.name],
@@ -22,7 +22,7 @@ export function describeSession(session: Session): string {
     ["ends", session.expiresAt ?? "when it is ended"],
     ["agent seen", session.seenAt ?? "never"],
   ];
-  return facts.map(([name, value]) => `${name.padEnd(11)} ${value}`).join("\n");
+  return facts.map(([name, value]) => `${name.padEnd(11)} ${value}`);
 }
 
 function limitsOf({ once, pairs, connectsPerSecond, bytes }: Session["policy"]): string {

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { printable } from "../protocol/printable.ts";
 import { version } from "../protocol/version.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
 import { connectCommand } from "./commands/connect.ts";
@@ -76,7 +77,7 @@ function oneLine(text: string, command: Command): string {
     .trim()
     .replace(/^error: /, "")
     .replaceAll(/\s*\n\s*/g, " ");
-  return `rdv: ${message} (see \`${fullName(command)} --help\`)\n`;
+  return `${printable(`rdv: ${message} (see \`${fullName(command)} --help\`)`)}\n`;
 }
 
 function fullName(command: Command): string {

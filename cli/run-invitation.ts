@@ -99,7 +99,7 @@ function showOtherWays(
   if (request.private !== true) output.note(`  on Windows    ${powershell}`);
   output.note(`  in a browser  ${url}`);
   if (raw !== null) output.note(`  with socat    ${rawLine(raw, request.target)}`);
-  if (qr) output.note(formatQr(url, { color: !runtime.env["NO_COLOR"] }));
+  if (qr) output.picture(`${formatQr(url, { color: !runtime.env["NO_COLOR"] })}\n`);
 }
 
 /** What the other side runs instead of the line, again for each client. */

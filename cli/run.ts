@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
-import { oneLine } from "../net/log.ts";
 import { readProxies } from "../net/proxy/proxies.ts";
 import { RdvError, errorRules } from "../protocol/errors.ts";
+import { printable } from "../protocol/printable.ts";
 import { interruptedExit } from "./interrupts.ts";
 import { createProgram } from "./program.ts";
 import type { Runtime } from "./runtime.ts";
@@ -27,7 +27,7 @@ export async function runCli(
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (runtime.signal.aborted) return interruptedExit;
     if (!(error instanceof RdvError || isSystemError(error))) throw error;
-    runtime.stderr(`rdv: ${oneLine(error.message.replaceAll(/\s*\n\s*/g, "; "))}\n`);
+    runtime.stderr(`rdv: ${printable(error.message.replaceAll(/\s*\n\s*/g, "; "))}\n`);
     return error instanceof RdvError ? errorRules[error.code].exit : 1;
   }
 }

@@ -29,8 +29,9 @@ export function sshArguments(way: SshWay, user: string | undefined, args: readon
 }
 
 /** A block for ssh_config(5). With it ssh, scp, rsync and git reach the session by its name. */
-export function sshConfig(way: SshWay): string {
-  return `Host ${way.session}\n  HostKeyAlias ${way.session}\n  ProxyCommand ${proxyCommand(way)}\n`;
+export function sshConfig(way: SshWay): string[] {
+  const { session } = way;
+  return [`Host ${session}`, `  HostKeyAlias ${session}`, `  ProxyCommand ${proxyCommand(way)}`, ""];
 }
 
 /** ssh gives it to the user's shell, after it has replaced what begins with a percent sign. */

@@ -1,3 +1,5 @@
+import { printable } from "../protocol/printable.ts";
+
 /** Values that stand behind a log line as `key=value`. Secrets never do. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -23,21 +25,13 @@ export function createLog({ write, level, now = Date.now }: LogDeps): Log {
     (name: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (logLevels.indexOf(name) < least) return;
-      write(`${new Date(now()).toISOString()} ${name} ${oneLine(message + formatFields(fields))}\n`);
+      write(`${new Date(now()).toISOString()} ${name} ${printable(message + formatFields(fields))}\n`);
     };
   return { debug: verb("debug"), info: verb("info"), warn: verb("warn"), error: verb("error") };
 }
 
 /** A log that drops everything. */
 export const silentLog: Log = createLog({ write: () => {}, level: "error" });
-
-/** Control characters and line breaks as `\u001b`: what strangers send must forge no line and steer no terminal. */
-export function oneLine(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
 
 function formatFields(fields: LogFields): string {
   let text = "";

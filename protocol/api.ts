@@ -1,5 +1,7 @@
 import * as z from "zod";
+import { canonicalHost, readHostPort } from "./host.ts";
 import { limits } from "./limits.ts";
+import { isPrintable } from "./printable.ts";
 
 /** A TCP port that can be dialled. */
 export const Port = z.number().int().min(1).max(65_535);
@@ -20,9 +22,14 @@ export const Region = z
 /** Public host name or address of a relay, without port. */
 export const Host = z
   .string()
-  .min(1)
   .max(253)
-  .regex(/^[A-Za-z0-9._:-]+$/, "not a host name or address");
+  .refine((text) => canonicalHost(text) !== undefined, "not a host name or address");
+
+/** `host:port`, or `[ipv6]:port`, that somebody may dial. */
+export const HostPort = z
+  .string()
+  .max(300)
+  .refine((text) => readHostPort(text) !== undefined, "not an address, host:port");
 
 /** An address range, `10.0.0.0/8` or `2001:db8::/32`; a bare address means that address alone. */
 export const Cidr = z
@@ -38,8 +45,22 @@ export const Fingerprint = sha256;
 /** Of a key as JWK (RFC 7638). */
 export const Thumbprint = sha256;
 
-/** Text for people that ends up on terminals: without control characters and half characters. */
-const plainText = z.string().regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u, "has control characters in it");
+/** Text for people that ends up on terminals: one line in which nothing is hidden. */
+export const PlainText = z
+  .string()
+  .refine(isPrintable, "has characters in it that are hidden or that steer a terminal");
+
+/** Why something is over, in words of the control plane. */
+export const Reason = PlainText.max(500);
+
+/** Where a session is reached: `host:port`, or its name when it has no public port. */
+export const SessionAddress = z.union([HostPort, SessionName]);
+
+export const Version = z.string().regex(/^[\w.+-]{1,40}$/, "not a version");
+
+/** What is exposed, as its owner's list shows it. */
+const target = PlainText.min(1).max(300);
+const label = PlainText.max(100);
 
 export const SessionId = z.string().regex(/^s_[a-z0-9]{20,40}$/);
 export const RelayId = z.string().regex(/^r_[a-z0-9]{8,40}$/);
@@ -84,7 +105,7 @@ export const CreateSession = z
     /** Used when `name` is absent: taken as it is when free or when its agent is away, else with a number behind it. */
     suggestedName: SessionName.optional(),
     /** What is exposed, for the list alone (`localhost:22`); nobody ever dials it from outside. */
-    target: plainText.min(1).max(300),
+    target,
     /** Wanted public port: refused with `port_taken` when it belongs to another session. */
     port: Port.optional(),
     region: Region.optional(),
@@ -148,11 +169,11 @@ export const SessionState = z.enum(["waiting", "live", "ended"]);
 export const Session = z.object({
   id: SessionId,
   name: SessionName,
-  target: z.string(),
+  target,
   state: SessionState,
   epoch: z.number().int().min(0),
   /** `host:port` that a plain client dials; the name of a private session, which only `rdv connect` reaches. */
-  address: z.string(),
+  address: SessionAddress,
   private: z.boolean().default(false),
   /**
    * Key with which the newest agent says that it ends encryption; null when it has none. The control plane passes it on
@@ -168,18 +189,17 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
+const cursor = z.string().regex(/^[A-Za-z0-9_]{1,60}$/, "not a cursor of this list");
+
 /** Query of every list: pages of `limit` entries; `cursor` is the `next` of the page before. */
 export const PageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
-  cursor: z
-    .string()
-    .regex(/^[A-Za-z0-9_]{1,60}$/, "not a cursor of this list")
-    .optional(),
+  cursor: cursor.optional(),
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 
 /** Absent on the last page. */
-const next = z.string().optional();
+const next = cursor.optional();
 
 /** Answer of `GET /v1/sessions`, in the order of ids. */
 export const SessionList = z.object({ sessions: z.array(Session), next });
@@ -208,7 +228,7 @@ export const Relay = z.object({
   state: z.enum(["up", "draining", "gone"]),
   leases: z.number().int().min(0),
   load: RelayLoad.nullable(),
-  version: z.string(),
+  version: Version,
   seenAt: z.iso.datetime().nullable(),
 });
 export type Relay = z.infer<typeof Relay>;
@@ -247,7 +267,7 @@ export type Scope = z.infer<typeof Scope>;
 export const WhoAmI = z.object({
   account: AccountId,
   /** Id of the key; `root` is the operator's own, which the control plane's configuration names. */
-  key: z.string(),
+  key: z.union([KeyId, z.literal("root")]),
   scopes: z.array(Scope),
 });
 export type WhoAmI = z.infer<typeof WhoAmI>;
@@ -255,7 +275,7 @@ export type WhoAmI = z.infer<typeof WhoAmI>;
 /** Body of `POST /v1/keys`. */
 export const CreateKey = z.strictObject({
   /** For the list alone. */
-  label: plainText.max(100).optional(),
+  label: label.optional(),
   scopes: z.array(Scope).min(1).max(3),
   expiresInSeconds: z
     .number()
@@ -272,15 +292,18 @@ export type CreateKey = z.infer<typeof CreateKey>;
 export const Key = z.object({
   id: KeyId,
   account: AccountId,
-  label: z.string(),
+  label,
   scopes: z.array(Scope),
   createdAt: z.iso.datetime(),
   expiresAt: z.iso.datetime().nullable(),
 });
 export type Key = z.infer<typeof Key>;
 
+/** `rdv_<account>_<secret>`. */
+const Token = z.string().regex(/^rdv_[a-z0-9]{1,40}_[A-Za-z0-9_-]{16,200}$/, "not a token");
+
 /** Answer of `POST /v1/keys`: the only one that shows the token. */
-export const CreatedKey = Key.extend({ token: z.string() });
+export const CreatedKey = Key.extend({ token: Token });
 export type CreatedKey = z.infer<typeof CreatedKey>;
 
 /** Answer of `GET /v1/keys`, in the order of ids. */

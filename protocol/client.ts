@@ -19,7 +19,7 @@ import type { Claim, CreateInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
 
 const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
-const Health = z.object({ status: z.string() });
+const Health = z.object({ status: z.literal("ok") });
 
 /** The control plane's HTTP API. Every verb throws RdvError and nothing else, but for the reason of `signal`. */
 export interface Api {

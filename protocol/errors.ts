@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isPrintable, printable } from "./printable.ts";
 
 /** One row of the closed error list: what an error means on HTTP, on the command line and for a retry. */
 interface ErrorRule {
@@ -73,12 +74,16 @@ export class RdvError extends Error {
 
 const codes = Object.keys(errorRules) as [ErrorCode, ...ErrorCode[]]; // Object.keys forgets the literal keys
 
+/** Text for people. */
+const words = (longest: number) => z.string().max(longest).refine(isPrintable, "has hidden characters in it");
+const longestDetail = 2_000;
+
 /** Problem details for HTTP APIs (RFC 9457) with the code of the closed list as an extension member. */
 export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
+  type: words(100),
+  title: words(200),
   status: z.number().int(),
-  detail: z.string(),
+  detail: words(longestDetail),
   code: z.enum(codes),
 });
 export type Problem = z.infer<typeof Problem>;
@@ -86,7 +91,13 @@ export type Problem = z.infer<typeof Problem>;
 /** The problem document of an error. */
 export function toProblem(error: RdvError): Problem {
   const { status, title } = errorRules[error.code];
-  return { type: `urn:rdv:error:${error.code}`, title, status, detail: error.message, code: error.code };
+  return {
+    type: `urn:rdv:error:${error.code}`,
+    title,
+    status,
+    detail: printable(error.message, longestDetail - 1),
+    code: error.code,
+  };
 }
 
 /** The error that a problem document tells of; an unknown document becomes `fallback` with the HTTP status. */

@@ -1,5 +1,19 @@
 import * as z from "zod";
-import { Cidr, Fingerprint, Host, Port, Region, Session, SessionName } from "./api.ts";
+import {
+  Cidr,
+  Fingerprint,
+  Host,
+  HostPort,
+  PlainText,
+  Port,
+  Reason,
+  Region,
+  Session,
+  SessionAddress,
+  SessionName,
+  hostPort,
+} from "./api.ts";
+import { readHostPort } from "./host.ts";
 import { limits } from "./limits.ts";
 import { SentTicket } from "./tickets.ts";
 
@@ -9,11 +23,35 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const codeSymbols = 10;
 const codePattern = new RegExp(`^[${alphabet}]{${codeSymbols}}$`);
 
-/** `host:port` or `[ipv6]:port`. */
+/** `host:port` or `[ipv6]:port`, an address in its one spelling: what is agreed to is what is dialled. */
 const Target = z
   .string()
   .max(300)
-  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*):[1-9]\d{0,4}$/, "write host:port");
+  .refine(
+    isCanonical,
+    "write host:port, an address as 192.0.2.1 or [2001:db8::1], and a name without a dot at its end",
+  );
+
+function isCanonical(text: string): boolean {
+  const read = readHostPort(text);
+  return read !== undefined && hostPort(read.host, read.port) === text;
+}
+
+/** Usual name of a service: `ssh`. */
+const service = z.string().regex(/^[a-z0-9]{1,20}$/);
+/** Who asks, as they call themselves. */
+const inviter = PlainText.min(1).max(80);
+
+/** As `newCode` makes it. */
+const Code = z.string().refine((text) => text.length <= 40 && readCode(text) === text, "not a code");
+
+const Url = z
+  .string()
+  .max(500)
+  .regex(/^https?:\/\/[\w.:[\]-]+(\/[\w.~/-]*)?$/, "not a URL");
+
+/** A line that somebody pastes. */
+const Line = PlainText.max(1_000);
 
 /** Body of `POST /v1/invitations`. */
 export const CreateInvitation = z
@@ -21,12 +59,8 @@ export const CreateInvitation = z
     /** `host:port` as seen from the invited machine, which is the only one that ever dials it. */
     target: Target,
     /** `ssh`, `vnc` … when the target was named so. */
-    service: z
-      .string()
-      .regex(/^[a-z0-9]{1,20}$/)
-      .optional(),
-    /** Who asks, as they call themselves. */
-    inviter: z.string().min(1).max(80),
+    service: service.optional(),
+    inviter,
     ttlSeconds: z.number().int().min(1).max(limits.invitationSeconds).optional(),
     /** Who may connect; without it the address from which this request comes. */
     allow: z.array(Cidr).max(limits.allowList).optional(),
@@ -46,37 +80,38 @@ export type CreateInvitation = z.infer<typeof CreateInvitation>;
 /** Answer of `POST /v1/invitations`. */
 export const CreatedInvitation = z.object({
   /** `K7Q2X-9FMTR`: this is its only copy, the control plane keeps a hash. */
-  code: z.string(),
-  url: z.string(),
+  code: Code,
+  url: Url,
   /** What the invited person pastes into a POSIX shell, and into PowerShell. */
-  line: z.string(),
-  powershell: z.string(),
+  line: Line,
+  powershell: Line,
   expires: z.iso.datetime(),
   session: Session,
   /** `host:port` of the raw port. */
-  raw: z.string().nullable(),
+  raw: HostPort.nullable(),
 });
 export type CreatedInvitation = z.infer<typeof CreatedInvitation>;
 
 /** What somebody who has the code may know: `GET /j/CODE` with `Accept: application/json`. */
 export const InvitationDetails = z.object({
-  inviter: z.string(),
-  target: z.string(),
-  service: z.string().nullable(),
+  inviter,
+  target: Target,
+  service: service.nullable(),
   /** `host:port` at which the inviter will reach it; the session's name when it is private. */
-  address: z.string(),
+  address: SessionAddress,
   private: z.boolean().default(false),
-  session: z.string(),
-  allow: z.array(z.string()),
+  session: SessionName,
+  allow: z.array(Cidr).max(limits.allowList),
   expires: z.iso.datetime(),
 });
 export type InvitationDetails = z.infer<typeof InvitationDetails>;
 
+/** It never begins with a hyphen, because it stands in commands. */
 const label = (longest: number) =>
   z
     .string()
     .max(longest)
-    .regex(/^[\w.@-]*$/);
+    .regex(/^([\w.@][\w.@-]*)?$/);
 
 /** Body of `POST /j/CODE/claim`, as JSON or as a form: who joins. Only `machine` means anything to the control plane. */
 export const Claim = z.object({
@@ -113,7 +148,10 @@ export const ClaimAnswer = z.object({
 export type ClaimAnswer = z.infer<typeof ClaimAnswer>;
 
 /** Who joined, as they say, and from where, as the control plane saw it. */
-export const Joined = Claim.omit({ machine: true }).extend({ ip: z.string(), at: z.number() });
+export const Joined = Claim.omit({ machine: true }).extend({
+  ip: z.union([z.ipv4(), z.ipv6(), z.literal("unknown")]).catch("unknown"),
+  at: z.number(),
+});
 export type Joined = z.infer<typeof Joined>;
 
 /** Control plane → inviter, on `GET /v1/sessions/:id/watch`; the present state is said on every connection. */
@@ -123,7 +161,7 @@ export const WatchSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("joined"), by: Joined, times: z.number().int() }),
   /** Whether a half of that machine waits or serves at the relay, so that clients may come. */
   z.object({ type: z.literal("presence"), present: z.boolean() }),
-  z.object({ type: z.literal("ended"), reason: z.string() }),
+  z.object({ type: z.literal("ended"), reason: Reason }),
 ]);
 export type WatchSignal = z.infer<typeof WatchSignal>;
 

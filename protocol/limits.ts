@@ -115,6 +115,8 @@ export const limits = {
   bodyBytes: 64 * 1024,
   /** Answers to API requests: a page of sessions with the longest allow-lists has about 2.5 MB. */
   answerBytes: 8 * 1024 * 1024,
+  /** A line for a terminal or a log, in characters: the longest of rdv's own, an ssh host key, has about 2,300. */
+  lineCharacters: 4_096,
   /** One signal on a control connection. */
   signalBytes: 64 * 1024,
   /** An API request that has no answer by then has failed. */

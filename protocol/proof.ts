@@ -78,10 +78,10 @@ function unbound(): RdvError {
 
 const Claims = z.object({
   htm: z.literal("GET"),
-  htu: z.string(),
-  ath: z.string(),
+  htu: z.string().max(400),
+  ath: z.string().max(64),
   iat: z.number().int(),
-  jti: z.string().min(16).max(64),
+  jti: z.string().regex(/^[\x21-\x7e]{16,64}$/),
 });
 
 /** A proof that was found good. Who takes it must see to it that its `id` never comes again before `until`. */

@@ -4,16 +4,19 @@ import {
   Fingerprint,
   Host,
   Port,
+  Reason,
   Region,
   RelayId,
   RelayLoad,
   SessionId,
   SessionName,
+  Version,
 } from "./api.ts";
 import { DirectAnswer, DirectOffer, DirectOutcome, OfferId } from "./connect.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
 import { TicketedPlacement } from "./placements.ts";
+import { SentTicket } from "./tickets.ts";
 
 /** Heartbeat, the same text on every control connection so that the platform can answer it without waking an object. */
 export const pingText = '{"type":"ping"}';
@@ -64,7 +67,7 @@ export const SessionSignal = z.discriminatedUnion("type", [
   /** A newer agent took over; this one must stop. */
   z.object({ type: z.literal("replaced") }),
   /** The session is over. */
-  z.object({ type: z.literal("ended"), reason: z.string() }),
+  z.object({ type: z.literal("ended"), reason: Reason }),
 ]);
 export type SessionSignal = z.infer<typeof SessionSignal>;
 
@@ -92,7 +95,7 @@ export const RelaySignal = z.discriminatedUnion("type", [
     ports: z.object({ from: Port, to: Port }),
     /** Key of its certificate; null when it speaks plain TCP alone. */
     tls: Fingerprint.nullable().default(null),
-    version: z.string().max(40),
+    version: Version,
   }),
   /** After `hello`, in pages: what the relay serves, so that both agree. */
   z.object({ type: z.literal("sessions"), sessions: z.array(OpenSession).max(sessionsInSignal) }),
@@ -118,13 +121,13 @@ export const LinkSignal = z.discriminatedUnion("type", [
     ended: z.array(EndedSession),
   }),
   /** Open the raw port of this ticket. */
-  z.object({ type: z.literal("raw"), ticket: z.string() }),
+  z.object({ type: z.literal("raw"), ticket: SentTicket }),
   /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */
   z.object({ type: z.literal("end"), ended: EndedSession }),
   /** The session is at another relay now: close its port and its waiting halves; its pairs may finish. */
   z.object({ type: z.literal("leave"), session: SessionId }),
   /** A newer ticket of a session, of the same epoch: its policy holds from now on. */
-  z.object({ type: z.literal("policy"), ticket: z.string() }),
+  z.object({ type: z.literal("policy"), ticket: SentTicket }),
   /** The relay is no member of the fleet any more. */
   z.object({ type: z.literal("removed") }),
 ]);

@@ -1,7 +1,6 @@
 import { Command } from "commander";
 import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
-import { oneLine } from "../../net/log.ts";
 import { commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { createExaminer } from "../doctor/examiner.ts";
 import { examine } from "../doctor/examine.ts";
@@ -56,10 +55,9 @@ async function doctor(rawOptions: unknown, runtime: Runtime): Promise<void> {
   if (counts.fail > 0) runtime.exitWith(1);
 }
 
-/** What others have said, a service's greeting for example, must steer no terminal. */
-function format({ status, name, detail, advice }: Finding): string {
-  const line = `${status.padEnd(4)}  ${name.padEnd(nameWidth)}  ${oneLine(detail)}`;
-  return advice === undefined ? line : `${line}\n${" ".repeat(nameWidth + 8)}→ ${oneLine(advice)}`;
+function format({ status, name, detail, advice }: Finding): string[] {
+  const line = `${status.padEnd(4)}  ${name.padEnd(nameWidth)}  ${detail}`;
+  return advice === undefined ? [line] : [line, `${" ".repeat(nameWidth + 8)}→ ${advice}`];
 }
 
 const nameWidth = "relay-websocket".length;

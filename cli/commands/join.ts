@@ -71,8 +71,8 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   const api = apiAt({ url: control, signal: runtime.signal }, runtime);
   const details = await api.getInvitation(code);
   const target = parseTarget(options.target ?? details.target);
-  const sharesScreen = await needsServer(options.withServer, details.service, target, runtime);
-  showRequest(details, target, withWhat(details, inviterKey, sharesScreen), runtime);
+  const sharesScreen = await needsServer(options.withServer, details.service, target, runtime, output);
+  showRequest(details, target, withWhat(details, inviterKey, sharesScreen), output);
   if (!options.yes) await askConsent(runtime);
   await using _screen = sharesScreen ? await shareScreen(target, runtime, output) : undefined;
   await using pump = await openPump(rawOptions, output.log);
@@ -146,21 +146,20 @@ function withWhat(details: InvitationDetails, inviterKey: string | undefined, sh
   ].join("; ");
 }
 
-function showRequest(details: InvitationDetails, target: Target, means: string, { stderr }: Runtime): void {
+function showRequest(details: InvitationDetails, target: Target, means: string, { say }: Output): void {
   const until = new Date(details.expires).toLocaleString();
-  // What a stranger chose must not steer the terminal.
-  const inviter = details.inviter.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "?");
-  stderr(`
-  ${inviter} asks to reach a service of this machine:
-
-    what   ${target.label}
-    from   ${details.address} (session ${details.session})
-    until  ${until}
-    with   ${means}
-
-  Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
-
-`);
+  say([
+    "",
+    `  ${details.inviter} asks to reach a service of this machine:`,
+    "",
+    `    what   ${target.label}`,
+    `    from   ${details.address} (session ${details.session})`,
+    `    until  ${until}`,
+    `    with   ${means}`,
+    "",
+    "  Nothing can be reached before you agree, and Ctrl-C ends it at any moment.",
+    "",
+  ]);
 }
 
 async function askConsent({ ask, signal }: Runtime): Promise<void> {

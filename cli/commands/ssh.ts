@@ -78,7 +78,7 @@ async function printConfig(
   const { output } = commonFrom(rawOptions, runtime);
   const names = destination === undefined ? await ownSessions(rawOptions, runtime) : [destination];
   const blocks = names.map((name) => sshConfig(readDestination(name, options).way));
-  for (const block of blocks) output.event({ event: "config", block }, block);
+  for (const block of blocks) output.event({ event: "config", block: block.join("\n") }, block);
 }
 
 async function ownSessions(rawOptions: unknown, runtime: Runtime): Promise<string[]> {

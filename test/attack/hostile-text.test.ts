@@ -31,6 +31,7 @@ test("a control plane cannot put lines into the request of a half, nor name rela
   assert.ok(!placed({ ticket: "x".repeat(limits.handshakeBytes) }));
   assert.ok(!placed({ host: "relay.example\r\nX-Forged: yes" }));
   assert.ok(!placed({ host: "relay.example\n" }));
+  assert.ok(!placed({ host: "-lcsh" }));
   assert.ok(!placed({ sharedPort: 65_536 }));
   assert.ok(!placed({ clientPort: 0 }));
   assert.ok(!placed({}, limits.relaysPerSession + 1));
