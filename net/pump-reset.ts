@@ -30,8 +30,10 @@ function resetNow(socket: Socket): void {
     else socket.destroy();
     return;
   }
-  handle._parent.reset?.(() => {}); // resetAndDestroy throws on TLS sockets, whose TCP handle lies below
-  socket.destroy();
+  // The TCP socket below closes itself and then the TLS socket: a handle that is reset behind its back tells nobody of its close.
+  const below = handle._parentWrap;
+  if (below && isTcp(handle._parent)) below.resetAndDestroy();
+  else socket.destroy();
 }
 
 /** TLS over a stream of JavaScript has no `shutdown` of its own under way: the stream knows how it is reset. */
@@ -43,6 +45,7 @@ function isOverStream(socket: Socket): boolean {
 interface Handle {
   readonly reset?: (done: () => void) => number;
   readonly _parent?: Handle;
+  readonly _parentWrap?: Socket | null;
 }
 
 interface Internals {
