@@ -1,65 +1,127 @@
-import { limits } from "../protocol/limits.ts";
+import * as z from "zod";
 
-interface GuessLimitDeps {
-  /** Milliseconds. */
-  readonly now: () => number;
-  /** Wrong codes a second from all sources of this limit. */
-  readonly perSecond: number;
+/** One source that was wrong: when its budget is whole again, in milliseconds since 1970, and its tries that were not given back. */
+export const Guesser = z.object({ fullAt: z.number(), tries: z.number().int() });
+export type Guesser = z.infer<typeof Guesser>;
+
+/** Where the sources that were wrong are remembered: in memory, or in an object's storage. */
+export interface Guessers {
+  get(source: string): Guesser | undefined;
+  set(source: string, guesser: Guesser): unknown;
+  delete(source: string): unknown;
+  entries(): Iterable<[string, Guesser]>;
 }
 
-/** Bounds how many codes are tried, by source and altogether. */
+export interface GuessLimitOptions {
+  /** Tries of the narrowest source: so many at once, and one more after so many milliseconds. */
+  readonly burst: number;
+  readonly everyMs: number;
+  /** Tries a second of all sources together that were wrong lately. */
+  readonly perSecond: number;
+  /** A source counts as wrong for this long after its budget is whole again. */
+  readonly memoryMs: number;
+  /** Sources that are remembered at once. */
+  readonly remembered: number;
+}
+
+/** Bounds how many secrets are tried, by source and altogether. A source is named as `sourcesOf` does, the narrowest first. */
 export interface GuessLimit {
   /** Takes one try; false when the source has to wait. */
-  take(source: string): boolean;
-  giveBack(source: string): void;
+  take(sources: readonly string[]): boolean;
+  /** The try was no guess: it costs nothing. */
+  giveBack(sources: readonly string[]): void;
+  /** Forgets the sources that were not wrong for long; gives how many are still remembered. */
+  forget(): number;
 }
 
-/** The bucket of all holds this many seconds' worth: a handful of mistyped codes at one moment is no attack. */
+/** What a source may do in terms of the narrowest one: a /64, the /56, the /48 and the /32 around it. */
+const shares = [1, 2, 4, 16] as const;
+/** The common budget holds this many seconds' worth: a handful of mistyped codes at one moment is no attack. */
 const commonBurstSeconds = 5;
-/** Sources that are remembered; the one that was not seen for the longest time is forgotten first. */
-const remembered = 5_000;
-
-interface Bucket {
-  tokens: number;
-  at: number;
-}
+/** A full memory is looked through this often, at most. */
+const forgetEveryMs = 10_000;
 
 /**
- * A bucket of tries a source, and one for all. When that one is empty only sources without a wrong code get a try:
- * whoever attacks from everywhere slows down the guessers, and not the person who has a code.
+ * Budgets within budgets: a try takes one of its /64 and of every wider range around it. What sources take that were
+ * wrong lately is bounded for all of them together. A source that was not wrong lately gets its try as long as there is
+ * room to remember it, so whoever attacks from everywhere slows down the guessers, and not the person who has the
+ * secret; and no more than `remembered` sources come in that way within `memoryMs`.
  */
-export function createGuessLimit({ now, perSecond }: GuessLimitDeps): GuessLimit {
-  const { guessBurst, guessEveryMs } = limits;
-  const commonBurst = perSecond * commonBurstSeconds;
-  const sources = new Map<string, Bucket>();
-  const all: Bucket = { tokens: commonBurst, at: now() };
+export function createGuessLimit(
+  now: () => number,
+  guessers: Guessers,
+  { burst, everyMs, perSecond, memoryMs, remembered }: GuessLimitOptions,
+): GuessLimit {
+  const common = { tokens: perSecond * commonBurstSeconds, at: now() };
+  let size = [...guessers.entries()].length;
+  let forgotAt = now();
 
-  function refilled(bucket: Bucket, burst: number, everyMs: number): number {
-    return Math.min(burst, bucket.tokens + (now() - bucket.at) / everyMs);
+  /** How long one try takes to come back. */
+  const costMs = (level: number): number => everyMs / (shares[level] ?? 1);
+  const isOld = ({ fullAt }: Guesser): boolean => fullAt + memoryMs <= now();
+  function known(source: string): Guesser | undefined {
+    const found = guessers.get(source);
+    return found && !isOld(found) ? found : undefined;
   }
 
-  function put(source: string, tokens: number): void {
-    sources.delete(source);
-    if (tokens < guessBurst) sources.set(source, { tokens, at: now() });
-    const oldest = sources.size > remembered ? sources.keys().next() : undefined;
-    if (oldest && !oldest.done) sources.delete(oldest.value);
+  function takeCommon(): boolean {
+    // A clock that was set back must take nothing away.
+    const passed = Math.max(0, now() - common.at);
+    const tokens = Math.min(perSecond * commonBurstSeconds, common.tokens + (passed / 1_000) * perSecond);
+    Object.assign(common, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now() });
+    return tokens >= 1;
+  }
+
+  function put(source: string, guesser: Guesser): void {
+    const isNew = guessers.get(source) === undefined;
+    if (isNew && size >= remembered) return;
+    if (isNew) size += 1;
+    guessers.set(source, guesser);
+  }
+
+  function remove(source: string): void {
+    if (guessers.get(source) === undefined) return;
+    guessers.delete(source);
+    size -= 1;
+  }
+
+  function forget(): number {
+    forgotAt = now();
+    const old = [...guessers.entries()].filter(([, guesser]) => isOld(guesser)).map(([source]) => source);
+    for (const source of old) remove(source);
+    return size;
+  }
+
+  /** Room for every range that is not remembered yet. */
+  function hasRoom(sources: readonly string[]): boolean {
+    const added = sources.filter((source) => guessers.get(source) === undefined).length;
+    if (size + added > remembered && now() - forgotAt >= forgetEveryMs) forget();
+    return size + added <= remembered;
   }
 
   return {
-    take(source) {
-      const known = sources.get(source);
-      const own = known ? refilled(known, guessBurst, guessEveryMs) : guessBurst;
-      const common = refilled(all, commonBurst, 1_000 / perSecond);
-      const isClean = own >= guessBurst;
-      const allowed = own >= 1 && (isClean || common >= 1);
-      put(source, allowed ? own - 1 : own);
-      if (allowed) Object.assign(all, { tokens: Math.max(0, common - 1), at: now() });
-      return allowed;
+    forget,
+    take(sources) {
+      const before = sources.map(known);
+      const full = (level: number): number => Math.max(now(), before[level]?.fullAt ?? 0);
+      const isWithin = sources.every((_, level) => full(level) + costMs(level) <= now() + burst * everyMs);
+      if (!isWithin) return false;
+      const isClean = before[0] === undefined && hasRoom(sources);
+      if (!isClean && !takeCommon()) return false;
+      for (const [level, source] of sources.entries())
+        put(source, { fullAt: full(level) + costMs(level), tries: (before[level]?.tries ?? 0) + 1 });
+      return true;
     },
-    giveBack(source) {
-      const known = sources.get(source);
-      if (known) put(source, refilled(known, guessBurst, guessEveryMs) + 1);
-      all.tokens = Math.min(commonBurst, all.tokens + 1);
+    giveBack(sources) {
+      // The first try of a source is not one of the common ones.
+      if ((guessers.get(sources[0] ?? "")?.tries ?? 0) > 1) common.tokens += 1;
+      for (const [level, source] of sources.entries()) {
+        const guesser = guessers.get(source);
+        if (!guesser) continue;
+        const { fullAt, tries } = guesser;
+        if (tries <= 1) remove(source);
+        else guessers.set(source, { fullAt: fullAt - costMs(level), tries: tries - 1 });
+      }
     },
   };
 }

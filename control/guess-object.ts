@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { limits } from "../protocol/limits.ts";
-import { createCell } from "./cell.ts";
-import { createGuessLimit } from "./guess-limit.ts";
+import { createCell, createTable } from "./cell.ts";
+import { Guesser, createGuessLimit } from "./guess-limit.ts";
 import type { DurableModule, ObjectContext } from "./platform.ts";
 import type { Services } from "./services.ts";
 
@@ -15,22 +15,28 @@ export type GuessCounts = z.infer<typeof Counts>;
 
 /** One of `guessShards` keepers of the books about wrong codes; each source belongs to one of them. */
 export interface GuessVerbs {
-  /** Takes one try from a source; false when it has to wait, whatever its code is worth. */
-  take(source: string): boolean;
+  /** Takes one try from a source, named as `sourcesOf` does; false when it has to wait, whatever its code is worth. */
+  take(sources: readonly string[]): boolean;
   /** The try was a right code, which costs nothing. */
-  giveBack(source: string): void;
+  giveBack(sources: readonly string[]): void;
   counts(input: null): GuessCounts;
 }
 
 /** How many objects share the work; a source always meets the same one. */
 export const guessShards = 16;
-/** Counts are stored this long after they changed: a write for each guess would be work for nothing. */
+/** Counts are stored, and old sources forgotten, this long after something changed. */
 const storeMs = 10_000;
+/** While sources are remembered they are looked through this often. */
+const forgetMs = 10 * 60_000;
 
-/** The keeper of one share of the sources. What it remembers of them is lost when it sleeps, which takes quiet. */
+/** The keeper of one share of the sources. Wrong ones are stored: neither sleep nor restart gives them new tries. */
 export function createGuessObject(ctx: ObjectContext, { now }: Services): DurableModule<GuessVerbs> {
   const stored = createCell(ctx.kv, "counts", Counts);
-  const limit = createGuessLimit({ now, perSecond: limits.guessesPerSecond / guessShards });
+  const limit = createGuessLimit(now, createTable(ctx.kv, "source", Guesser), {
+    ...limits.guessRate,
+    perSecond: limits.guessRate.perSecond / guessShards,
+    remembered: limits.guessRate.remembered / guessShards,
+  });
   const counts = { ...(stored.read() ?? { wrong: 0, refused: 0 }) };
   let storing = false;
 
@@ -43,13 +49,13 @@ export function createGuessObject(ctx: ObjectContext, { now }: Services): Durabl
 
   return {
     verbs: {
-      take: (source) => {
-        const allowed = limit.take(source);
+      take: (sources) => {
+        const allowed = limit.take(sources);
         count(allowed ? "wrong" : "refused", 1);
         return allowed;
       },
-      giveBack: (source) => {
-        limit.giveBack(source);
+      giveBack: (sources) => {
+        limit.giveBack(sources);
         count("wrong", -1);
       },
       counts: () => ({ ...counts }),
@@ -57,6 +63,7 @@ export function createGuessObject(ctx: ObjectContext, { now }: Services): Durabl
     alarm: async () => {
       storing = false;
       stored.write({ ...counts });
+      if (limit.forget() > 0) ctx.setAlarm(now() + forgetMs);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { GuessCounts } from "./guess-object.ts";
 import { guessShards } from "./guess-object.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { sourceOf } from "../protocol/source-address.ts";
+import { sourcesOf } from "../protocol/source-address.ts";
 import type { ControlEnv } from "./services.ts";
 
 /**
@@ -14,14 +14,15 @@ export async function lookUp<T>(
   address: string,
   open: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
-  const source = sourceOf(address);
-  const keeper = GUESSES.getByName(shardName(shardOf(source)));
-  if (!(await keeper.take(source)))
+  const sources = sourcesOf(address);
+  // The widest range decides, so that one keeper sees all that its owner tries.
+  const keeper = GUESSES.getByName(shardName(shardOf(sources.at(-1) ?? "")));
+  if (!(await keeper.take(sources)))
     throw new RdvError("too_many", "Too many wrong codes came from your address; wait a minute", {
-      retryAfterMs: limits.guessEveryMs * 2,
+      retryAfterMs: limits.guessRate.everyMs * 2,
     });
   const found = await open();
-  if (found !== undefined) await keeper.giveBack(source);
+  if (found !== undefined) await keeper.giveBack(sources);
   return found;
 }
 

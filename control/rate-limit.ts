@@ -1,8 +1,9 @@
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { sourceOf } from "../protocol/source-address.ts";
+import { sourcesOf } from "../protocol/source-address.ts";
 import type { Caller, Presented } from "./auth.ts";
 import { adminAccount } from "./auth.ts";
+import { createGuessLimit } from "./guess-limit.ts";
 
 /** A token bucket: `burst` at once, then `perSecond`. */
 interface Rate {
@@ -31,7 +32,7 @@ export interface RateLimits {
 }
 
 export function createRateLimits(now: () => number): RateLimits {
-  const failures = createBuckets(limits.wrongTokenRate, now);
+  const failures = createGuessLimit(now, new Map(), limits.wrongTokenRate);
   const buckets = {
     create: createBuckets(limits.createRate, now),
     connect: createBuckets(limits.connectRate, now),
@@ -41,15 +42,15 @@ export function createRateLimits(now: () => number): RateLimits {
   const known = createRecent();
   return {
     tryToken: ({ hash, isRoot }, address) => {
-      const source = sourceOf(address);
+      const sources = sourcesOf(address);
       const isFree = isRoot || known.has(hash);
-      const waitMs = isFree ? 0 : failures.take(source);
-      if (waitMs > 0) throw tooMany("Too many wrong tokens came from your address", waitMs);
+      if (!isFree && !failures.take(sources))
+        throw tooMany("Too many wrong tokens came from your address", limits.wrongTokenRate.everyMs);
       return (verdict) => {
         if (verdict === "right") known.add(hash);
         if (verdict === "wrong") known.delete(hash); // it was revoked
-        if (verdict === "wrong" && isFree) failures.take(source);
-        if (verdict !== "wrong" && !isFree) failures.giveBack(source);
+        if (verdict === "wrong" && isFree) failures.take(sources);
+        if (verdict !== "wrong" && !isFree) failures.giveBack(sources);
       };
     },
     mayAsk: ({ account, scopes }, kind) => {
@@ -62,13 +63,7 @@ export function createRateLimits(now: () => number): RateLimits {
 }
 
 /** Buckets by key; of more keys than `limits.sourcesRemembered` the one used least lately is forgotten. */
-export function createBuckets(
-  { perSecond, burst }: Rate,
-  now: () => number,
-): {
-  take: Bucket;
-  giveBack: (key: string) => void;
-} {
+export function createBuckets({ perSecond, burst }: Rate, now: () => number): { take: Bucket } {
   const buckets = new Map<string, { readonly tokens: number; readonly at: number }>();
   const level = (key: string): number => {
     const last = buckets.get(key);
@@ -77,7 +72,6 @@ export function createBuckets(
   };
   const waitFor = (tokens: number): number => (tokens >= 1 ? 0 : ((1 - tokens) / perSecond) * 1_000);
   return {
-    giveBack: (key) => void buckets.set(key, { tokens: Math.min(burst, level(key) + 1), at: now() }),
     take: (key) => {
       const tokens = level(key);
       buckets.delete(key);

@@ -136,8 +136,11 @@ export const limits = {
   connectRate: { perSecond: 500, burst: 2_000 },
   /** Other requests of one account; an object answers about 1,000 a second. */
   requestRate: { perSecond: 100, burst: 400 },
-  /** Wrong tokens from one address (IPv6: /64): each one costs a look into an account. */
-  wrongTokenRate: { perSecond: 1, burst: 100 },
+  /**
+   * Wrong tokens, each of which costs a look into an account: of one source so many at once, and one more after each
+   * `everyMs`; in a second of all that were wrong within the last hour. Each remembered source costs about 150 bytes.
+   */
+  wrongTokenRate: { burst: 100, everyMs: 1_000, perSecond: 200, memoryMs: 60 * 60_000, remembered: 131_072 },
   /** CIDRs in one allow-list. */
   allowList: 64,
   /** Life of an invitation, in seconds: by default, and at most. */
@@ -145,9 +148,9 @@ export const limits = {
   invitationSeconds: 24 * 60 * 60,
   /** Longest life of a raw port, in seconds: who finds it open is the agent. */
   rawSeconds: 60 * 60,
-  /** Codes that one source (IPv6: /64) may try: this many at once, one more each `guessEveryMs`. */
-  guessBurst: 10,
-  guessEveryMs: 6_000,
-  /** Wrong codes a second, of all sources, above which a source that was wrong before has to wait. */
-  guessesPerSecond: 160,
+  /**
+   * Wrong codes, counted in the same way: each costs a look into an object. Who was not wrong within the last hour gets
+   * a try whatever others do, as long as there is room to remember it.
+   */
+  guessRate: { burst: 10, everyMs: 6_000, perSecond: 160, memoryMs: 60 * 60_000, remembered: 131_072 },
 } as const;

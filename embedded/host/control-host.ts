@@ -108,15 +108,47 @@ export async function createControlHost({
 type AnyClass = Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">;
 
 /** The classes of objects, under the names by which the control plane knows them. */
-function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create">) {
+function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create" | "begunBy">) {
   return {
-    SESSIONS: createObjectClass({ ...deps, className: "SESSIONS", create: createSessionObject }),
-    RELAYS: createObjectClass({ ...deps, className: "RELAYS", create: createRelayObject }),
-    ACCOUNTS: createObjectClass({ ...deps, className: "ACCOUNTS", create: createAccountObject }),
-    REGIONS: createObjectClass({ ...deps, className: "REGIONS", create: createRegionObject }),
-    INVITATIONS: createObjectClass({ ...deps, className: "INVITATIONS", create: createInvitationObject }),
-    GUESSES: createObjectClass({ ...deps, className: "GUESSES", create: createGuessObject }),
-    COUNTS: createObjectClass({ ...deps, className: "COUNTS", create: createCountObject }),
+    SESSIONS: createObjectClass({
+      ...deps,
+      className: "SESSIONS",
+      create: createSessionObject,
+      begunBy: ["open"],
+    }),
+    RELAYS: createObjectClass({
+      ...deps,
+      className: "RELAYS",
+      create: createRelayObject,
+      // A relay that was removed still remembers which sessions are over.
+      begunBy: ["fetch", "release"],
+    }),
+    ACCOUNTS: createObjectClass({
+      ...deps,
+      className: "ACCOUNTS",
+      create: createAccountObject,
+      begunBy: ["reserve", "report", "addKey"],
+    }),
+    REGIONS: createObjectClass({
+      ...deps,
+      className: "REGIONS",
+      create: createRegionObject,
+      begunBy: ["report", "addRegion"],
+    }),
+    INVITATIONS: createObjectClass({
+      ...deps,
+      className: "INVITATIONS",
+      create: createInvitationObject,
+      begunBy: ["create"],
+    }),
+    // Of these two there are only as many as they have shares, and they begin with the first count.
+    GUESSES: createObjectClass({
+      ...deps,
+      className: "GUESSES",
+      create: createGuessObject,
+      begunBy: "all",
+    }),
+    COUNTS: createObjectClass({ ...deps, className: "COUNTS", create: createCountObject, begunBy: "all" }),
   };
 }
 

@@ -13,6 +13,8 @@ interface StoredAlarm {
 export interface Database extends Disposable {
   /** The storage of one object. */
   kv(object: string): SyncKv;
+  /** Whether anything is stored for an object. */
+  holds(object: string): boolean;
   transaction<T>(run: () => T): T;
   /** Removes everything stored for an object. */
   erase(object: string): void;
@@ -55,6 +57,7 @@ export function openDatabase(path: string): Database {
   const list = db.prepare(
     "SELECT key, value FROM entries WHERE object = ? AND key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?",
   );
+  const holds = db.prepare("SELECT 1 FROM entries WHERE object = ? LIMIT 1");
   const removeAll = db.prepare("DELETE FROM entries WHERE object = ?");
   const setAlarm = db.prepare("INSERT INTO alarms VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at");
   const clearAlarm = db.prepare("DELETE FROM alarms WHERE object = ?");
@@ -86,6 +89,7 @@ export function openDatabase(path: string): Database {
           .all(object, prefix, `${prefix}\u{10FFFF}`, startAfter, limit)
           .map((row): [string, unknown] => [String(row["key"]), JSON.parse(String(row["value"]))]),
     }),
+    holds: (object) => holds.get(object) !== undefined,
     transaction,
     erase: (object) =>
       transaction(() => {

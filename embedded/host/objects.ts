@@ -1,10 +1,12 @@
 import type { DurableModule, Namespace, ObjectContext, Remote } from "../../control/platform.ts";
 import type { Services } from "../../control/services.ts";
 import type { Log } from "../../net/log.ts";
+import { createAbsentContext } from "./absent-object.ts";
 import type { Alarms } from "./alarms.ts";
 import type { Database } from "./database.ts";
 import type { HostSocket } from "./host-socket.ts";
 import { createHostSocket } from "./host-socket.ts";
+import { createLiveObjects } from "./live-objects.ts";
 
 /** All objects of one class in this process. */
 export interface ObjectClass<V> extends Namespace<V> {
@@ -20,6 +22,8 @@ export interface ObjectClass<V> extends Namespace<V> {
 export interface ObjectClassDeps<V> {
   readonly className: string;
   readonly create: (ctx: ObjectContext, services: Services) => DurableModule<V>;
+  /** The calls that may begin an object, or `all`: to every other one an object that stores nothing is not even made. */
+  readonly begunBy: readonly (keyof V | "fetch")[] | "all";
   readonly services: () => Services;
   readonly database: Database;
   readonly alarms: () => Alarms;
@@ -29,39 +33,34 @@ export interface ObjectClassDeps<V> {
   readonly now?: () => number;
 }
 
-interface LiveObject<V> {
-  readonly module: DurableModule<V>;
-  readonly sockets: Set<HostSocket>;
-  readonly work: Set<Promise<unknown>>;
-  usedAt: number;
-}
-
-/** An object without sockets and work is kept in memory this long. */
-const idleMs = 30_000;
-
 export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): ObjectClass<V> {
-  const { className, create, services, log, now = Date.now } = deps;
-  const objects = new Map<string, LiveObject<V>>();
-
-  function wake(name: string): LiveObject<V> {
-    let object = objects.get(name);
-    if (!object) {
+  const { className, create, begunBy, services, database, log, now = Date.now } = deps;
+  const live = createLiveObjects<V>({
+    now,
+    create: (name) => {
       const sockets = new Set<HostSocket>();
-      const live: LiveObject<V> = {
-        module: create(contextOf(name, sockets), services()),
-        sockets,
-        work: new Set(),
-        usedAt: 0,
-      };
-      objects.set(name, (object = live));
-    }
-    object.usedAt = now();
-    return object;
+      return { module: create(contextOf(name, sockets), services()), sockets, work: new Set(), usedAt: 0 };
+    },
+  });
+  let absent: DurableModule<V> | undefined;
+  const keyOf = (name: string): string => `${className}/${name}`;
+  const begins = (verb: string): boolean =>
+    begunBy === "all" || begunBy.some((beginner) => beginner === verb);
+
+  /** Runs a call: an object that stores nothing is not made for one that cannot begin it. */
+  async function call<T>(
+    name: string,
+    verb: string,
+    task: (module: DurableModule<V>) => T | Promise<T>,
+  ): Promise<T> {
+    if (begins(verb) || live.has(name) || database.holds(keyOf(name))) return await perform(name, task);
+    absent ??= create(createAbsentContext(className), services());
+    return await task(absent);
   }
 
   /** Runs one event of an object; the object stays in memory meanwhile. */
   async function perform<T>(name: string, task: (module: DurableModule<V>) => T | Promise<T>): Promise<T> {
-    const object = wake(name);
+    const object = live.use(name);
     // As between machines, the called object starts after the caller's current step, never inside it.
     const work = Promise.resolve().then(() => task(object.module));
     object.work.add(work);
@@ -69,13 +68,13 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
       return await work;
     } finally {
       object.work.delete(work);
-      object.usedAt = now();
+      live.rest(name);
     }
   }
 
   function contextOf(name: string, sockets: Set<HostSocket>): ObjectContext {
-    const { database, alarms, adopt } = deps;
-    const key = `${className}/${name}`;
+    const { alarms, adopt } = deps;
+    const key = keyOf(name);
     return {
       kv: database.kv(key),
       transaction: (run) => database.transaction(run),
@@ -109,7 +108,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
   ): Promise<void> {
     await perform(name, (module) => task(module)).catch((error: unknown) => {
       log.error("control: an object failed on a socket's event", {
-        object: `${className}/${name}`,
+        object: keyOf(name),
         error: describe(error),
       });
       socket.close(1_011, "internal error");
@@ -117,15 +116,17 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
   }
 
   function stubOf(name: string): Remote<V> {
-    const call =
+    const verbCall =
       (verb: string) =>
       async (input: unknown): Promise<unknown> => {
         const copy = structuredClone(input);
-        return structuredClone(await perform(name, async (module) => await verbOf(module.verbs, verb)(copy)));
+        const answer = await call(name, verb, async (module) => await verbOf(module.verbs, verb)(copy));
+        return structuredClone(answer);
       };
     const fetch = async (request: Request): Promise<Response> =>
-      await perform(
+      await call(
         name,
+        "fetch",
         async (module) => (await module.fetch?.(request)) ?? new Response(null, { status: 404 }),
       );
     // The proxy answers exactly the names that Remote<V> declares: V's verbs, and fetch.
@@ -133,7 +134,7 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
       {},
       {
         get: (_target, verb) =>
-          verb === "fetch" ? fetch : typeof verb === "string" && verb !== "then" ? call(verb) : undefined,
+          verb === "fetch" ? fetch : typeof verb === "string" && verb !== "then" ? verbCall(verb) : undefined,
       },
     ) as Remote<V>;
   }
@@ -141,15 +142,11 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
   return {
     getByName: stubOf,
     runAlarm: async (name) => await perform(name, async (module) => await module.alarm?.()),
-    sockets: () => [...objects.values()].flatMap((object) => [...object.sockets]),
-    evictIdle: () => {
-      for (const [name, object] of objects)
-        if (object.sockets.size === 0 && object.work.size === 0 && object.usedAt + idleMs < now())
-          objects.delete(name);
-    },
+    sockets: () => live.all().flatMap((object) => [...object.sockets]),
+    evictIdle: () => live.evictIdle(),
     settled: async () => {
       for (;;) {
-        const work = [...objects.values()].flatMap((object) => [...object.work]);
+        const work = live.all().flatMap((object) => [...object.work]);
         if (work.length === 0) return;
         await Promise.allSettled(work);
       }

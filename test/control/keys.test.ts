@@ -42,6 +42,7 @@ async function createAccount(failing: Map<string, number>) {
   const accounts = createObjectClass({
     className: "ACCOUNTS",
     create: createAccountObject,
+    begunBy: "all",
     services: () => services,
     database,
     alarms: () => alarms,

@@ -25,7 +25,9 @@ async function createCounters() {
           ctx.kv.put("sum", sum);
           return sum;
         },
+        sum: (_input: null) => Number(ctx.kv.get("sum") ?? 0),
         share: (_input: null) => kept,
+        touch: (_input: null) => ctx.kv.put("sum", 0),
         wait: async (_input: null) => await blocked.promise,
         fail: (_input: null) => {
           throw new Error("no");
@@ -39,6 +41,7 @@ async function createCounters() {
   const counters = createObjectClass({
     className: "COUNTERS",
     create,
+    begunBy: ["add", "wait"],
     services: () => services,
     database,
     alarms: unused,
@@ -105,4 +108,31 @@ test("only an object's own verbs can be called, and a failure goes to the caller
   }
   await assert.rejects(counters.getByName("a").fail(null), /^Error: no$/);
   assert.equal(await counters.getByName("a").add(1), 1);
+});
+
+test("who asks for names at random makes no objects, and what exists answers", async () => {
+  await using fixture = await createCounters();
+  const { counters, created } = fixture;
+  await counters.getByName("a").add(2);
+  for (let i = 0; i < 1_000; i += 1) assert.equal(await counters.getByName(`random ${i}`).sum(null), 0);
+  assert.equal(created.length, 2, "one stands for all that do not exist");
+  assert.equal(await counters.getByName("a").sum(null), 2);
+});
+
+test("a verb that is not to begin an object and writes fails, and nothing is stored", async () => {
+  await using fixture = await createCounters();
+  const { counters } = fixture;
+  await assert.rejects(counters.getByName("a").touch(null), /does not exist was begun/);
+  assert.equal(await counters.getByName("a").sum(null), 0);
+});
+
+test("of many objects that are idle those that were used last stay in memory", async () => {
+  await using fixture = await createCounters();
+  const { counters, created } = fixture;
+  for (let i = 0; i < 2_000; i += 1) await counters.getByName(`counter ${i}`).add(i);
+  const before = created.length;
+  assert.equal(await counters.getByName("counter 1999").add(1), 2_000);
+  assert.equal(created.length, before, "still there");
+  assert.equal(await counters.getByName("counter 0").add(1), 1);
+  assert.equal(created.length, before + 1, "comes back from storage");
 });

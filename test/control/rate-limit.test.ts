@@ -86,12 +86,48 @@ test("a clock that is set back locks nobody out", () => {
   assert.equal(countPassed(1_000, ask), limits.requestRate.perSecond);
 });
 
-test("the memory is bounded: of too many addresses the one seen least lately is forgotten", () => {
+test("wrong tokens from everywhere have a common rate, and who was not wrong lately gets a try", () => {
+  let now = 0;
+  const rates = createRateLimits(() => now);
+  const sources = 20_000;
+  const attempt = (i: number) => (): void =>
+    rates.tryToken(token("wrong"), `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)("wrong");
+  const all = (): number => {
+    let passed = 0;
+    for (let i = 0; i < sources; i += 1) passed += countPassed(1, attempt(i));
+    return passed;
+  };
+  const { perSecond } = limits.wrongTokenRate;
+  assert.equal(all(), sources, "the first one of each");
+  assert.equal(all(), 5 * perSecond, "one moment of all that were wrong");
+  now += 10_000;
+  assert.equal(all(), 5 * perSecond);
+  now += 1_000;
+  assert.equal(all(), perSecond);
+  assert.equal(countPassed(1, attempt(sources)), 1);
+});
+
+test("a site with many networks of its own has no more tries than a site", () => {
+  let now = 0;
+  const rates = createRateLimits(() => now);
+  const { burst, everyMs } = limits.wrongTokenRate;
+  const attempt = (i: number) => (): void =>
+    rates.tryToken(token("wrong"), `2001:db8:7:${i.toString(16)}::1`)("wrong");
+  const all = (): number => {
+    let passed = 0;
+    for (let i = 0; i < 65_536; i += 1) passed += countPassed(1, attempt(i));
+    return passed;
+  };
+  assert.equal(all(), 4 * burst);
+  now += 10 * everyMs;
+  assert.equal(all(), 4 * 10);
+});
+
+test("the memory is bounded: of too many accounts the one that asked least lately is forgotten", () => {
   const rates = createRateLimits(() => 0);
-  const attempt = (address: string) => (): void => rates.tryToken(token("wrong"), address)("wrong");
-  countPassed(limits.wrongTokenRate.burst, attempt("192.0.2.1"));
-  assert.equal(countPassed(1, attempt("192.0.2.1")), 0);
-  for (let i = 0; i < limits.sourcesRemembered; i += 1)
-    attempt(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)();
-  assert.equal(countPassed(1, attempt("192.0.2.1")), 1);
+  const ask = (account: string) => (): void => rates.mayAsk(caller(account, "sessions"), "create");
+  countPassed(limits.createRate.burst, ask("a_first"));
+  assert.equal(countPassed(1, ask("a_first")), 0);
+  for (let i = 0; i < limits.sourcesRemembered; i += 1) ask(`a_${i}`)();
+  assert.equal(countPassed(1, ask("a_first")), 1);
 });

@@ -43,8 +43,8 @@ test(
       statuses.length,
       `nothing was found: ${[...new Set(statuses)].join(", ")}`,
     );
-    assert.ok(count(404) <= sources * (limits.guessBurst + took / limits.guessEveryMs));
-    assert.ok(count(404) <= sources + limits.guessesPerSecond * (took / 1_000 + 5));
+    assert.ok(count(404) <= sources * (limits.guessRate.burst + took / limits.guessRate.everyMs));
+    assert.ok(count(404) <= sources + limits.guessRate.perSecond * (took / 1_000 + 5));
     const metrics = await fetch(`${up.control}/metrics`, {
       headers: { authorization: `Bearer ${up.token}` },
     });

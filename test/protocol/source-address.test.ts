@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sourceOf } from "../../protocol/source-address.ts";
+import { sourceOf, sourcesOf } from "../../protocol/source-address.ts";
 
 test("one subscriber is one source, however the address is written", () => {
   const cases = [
@@ -15,4 +15,19 @@ test("one subscriber is one source, however the address is written", () => {
     ["1::", "1:0:0:0::/64"],
   ] as const;
   for (const [address, source] of cases) assert.equal(sourceOf(address), source, address);
+});
+
+test("an IPv6 address stands for its network and for what a home, a site and a provider have", () => {
+  assert.deepEqual(sourcesOf("2001:db8:1:23ff::9"), [
+    "2001:db8:1:23ff::/64",
+    "2001:db8:1:2300::/56",
+    "2001:db8:1::/48",
+    "2001:db8::/32",
+  ]);
+  assert.deepEqual(sourcesOf("::ffff:192.0.2.1"), ["192.0.2.1"]);
+});
+
+test("what is no address is one source, whatever it says", () => {
+  for (const text of ["", "unknown", "192.0.2.1x", "a b", "x".repeat(1_000), "[::1]", "1.2.3.4, 5.6.7.8"])
+    assert.deepEqual(sourcesOf(text), ["unknown"], text);
 });

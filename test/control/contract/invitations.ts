@@ -208,23 +208,23 @@ export function describeInvitations(rig: Rig): void {
       const from = (address: string): RequestInit => ({ headers: { "x-forwarded-for": address } });
       const counted = await guesses(rig);
       const statuses: number[] = [];
-      for (let i = 0; i < limits.guessBurst + 2; i += 1) {
+      for (let i = 0; i < limits.guessRate.burst + 2; i += 1) {
         const code = newCode((bytes) => crypto.getRandomValues(bytes));
         statuses.push((await fetch(`${rig.url()}/j/${code}`, from("2001:db8::1"))).status);
       }
-      assert.deepEqual(statuses, [...Array.from({ length: limits.guessBurst }, () => 404), 429, 429]);
+      assert.deepEqual(statuses, [...Array.from({ length: limits.guessRate.burst }, () => 404), 429, 429]);
       assert.equal(
         (await fetch(url, from("2001:db8::2"))).status,
         429,
         "its neighbours in one /64 are the same source",
       );
       assert.equal((await fetch(url, from("2001:db8:1::1"))).status, 200);
-      for (let i = 0; i < limits.guessBurst * 2; i += 1)
+      for (let i = 0; i < limits.guessRate.burst * 2; i += 1)
         assert.equal((await fetch(url, from("192.0.2.1"))).status, 200, "right codes cost nothing");
       const after = await guesses(rig);
       assert.deepEqual(
         [after.wrong - counted.wrong, after.refused - counted.refused],
-        [limits.guessBurst, 3],
+        [limits.guessRate.burst, 3],
       );
     });
 
