@@ -44,12 +44,14 @@ export function invitationRoutes(services: Services): Route[] {
     try {
       const code = readCode(param("code"));
       if (code === undefined) return nothing(request, format);
-      const object = env.INVITATIONS.getByName(await invitationKey(code));
-      const open = async () => (await object.view(null)) ?? undefined;
-      const view = await lookUp(env, address, open);
-      if (!view) return nothing(request, format);
+      const opened = await lookUp(env, address, async () => {
+        const object = env.INVITATIONS.getByName(await invitationKey(code));
+        const view = await object.view(null);
+        return view ? { view, object } : undefined;
+      });
+      if (!opened) return nothing(request, format);
       const url = `${originOf(services, request)}/j/${code}`;
-      return await answer({ ...view, code, url }, object);
+      return await answer({ ...opened.view, code, url }, opened.object);
     } catch (error) {
       if (format === "text" && error instanceof RdvError) return plainProblem(error);
       throw error;
