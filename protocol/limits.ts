@@ -48,6 +48,12 @@ export const limits = {
   sourceBurst: 100,
   /** Source addresses whose rate is remembered by a relay; the oldest is forgotten first. */
   sourcesRemembered: 10_000,
+  /** One source or account has at most this many times the connections of a relay that are still free: 95 of 100. */
+  connectionGreed: 19,
+  /** The same for the pairs of a session, by source: 224 of 256. */
+  pairGreed: 7,
+  /** HTTP requests on one connection to a relay, each of which has `handshakeMs`: more than that is no half on its way. */
+  requestsPerConnection: 16,
   /** Pairs that live at once in one session. */
   pairsPerSession: 256,
   /** Clients that wait at once in one session for an agent's half. */

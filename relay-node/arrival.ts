@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { hostPort } from "../protocol/api.ts";
 import { plainAddress } from "../protocol/plain-address.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 
 /** A connection that came to a session, before it is watched. */
 export interface Arrival {
@@ -10,6 +11,8 @@ export interface Arrival {
   readonly socket: Socket;
   /** Peer as `ip:port`. */
   readonly address: string;
+  /** What the peer's address counts as: see `sourceOf`. */
+  readonly source: string;
   /** Bytes read behind the request head. */
   readonly head: Buffer;
   /** It sent an HTTP request and is answered in HTTP; a plain client is not. */
@@ -23,7 +26,8 @@ export type Connection = Pick<Arrival, "socket" | "head" | "wantsContinue">;
 
 /** Gives a connection its id: 48 random bits of a UUID, for which Node draws its random bytes many at a time. */
 export function arrivalOf({ socket, head, wantsContinue }: Connection, http: boolean): Arrival {
-  return { id: randomUUID().slice(-12), socket, address: addressOf(socket), head, http, wantsContinue };
+  const [id, address] = [randomUUID().slice(-12), addressOf(socket)];
+  return { id, socket, address, source: sourceOf(socket.remoteAddress ?? ""), head, http, wantsContinue };
 }
 
 /** The peer as `ip:port`; a peer that has gone already has no address any more. */

@@ -24,7 +24,7 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
   }
 
   return (socket, id, session) => {
-    if (!budget.admit(socket)) return void socket.resetAndDestroy();
+    if (!budget.admit(socket)) return;
     metrics.accepted("session");
     const outcome = refusal(socket, id, session);
     if (!outcome)

@@ -1,58 +1,88 @@
 import type { Socket } from "node:net";
+import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import { createShares } from "../protocol/shares.ts";
+import type { Place } from "../protocol/shares.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 
-/** Keeps the process below its descriptor limit: at the limit the system would close new connections without a word. */
+/**
+ * Keeps the process below its descriptor limit: at the limit the system would close new connections without a word.
+ * The room is shared by source addresses and accounts, so that nobody keeps others out.
+ */
 export interface ConnectionBudget {
-  /** Counts the socket until it closes; false, and one more drop, when there is no room for it. */
-  admit(socket: Socket): boolean;
   /**
-   * The sockets' descriptors go to the pump, which closes the socket objects early: how many of them are counted until
-   * `release`. A TLS stream was not admitted itself: the socket below it is counted until it closes, as before.
+   * Gives a new connection a place until it closes. While the place is not kept, it goes to another source when there is
+   * no other room; the connection is then reset. False, and the socket is reset, when there is none for this source.
    */
-  handOver(sockets: readonly Socket[]): number;
-  /** So many connections that were handed over are closed. */
-  release(count: number): void;
-  /** A session's listener takes a descriptor, too, until the one call of the result. */
+  admit(socket: Socket): boolean;
+  /** `inner` (TLS, a WebSocket) lies on `outer`, and has the place of that one. */
+  carry(inner: Socket, outer: Socket): void;
+  /** The connection is of use: it keeps its place, as one of this account's. False when the account has its share. */
+  keep(socket: Socket, account: string): boolean;
+  /**
+   * The sockets' descriptors go to the pump, which closes the socket objects early: their places are held until
+   * `release`. What carries TLS or a WebSocket keeps its place until it closes, as before.
+   */
+  handOver(sockets: readonly Socket[]): Place[];
+  release(places: readonly Place[]): void;
+  /** A session's listener takes a descriptor, too, until the one call of the result. Throws `full`. */
   hold(): () => void;
   /** Connections, without listeners. */
   readonly inUse: number;
+  /** Connections that were reset because there was no room. */
   readonly dropped: number;
 }
 
 /** Makes a budget of `max` connections and listeners over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
-  let inUse = 0;
-  let listeners = 0;
+  const shares = createShares<Socket>({ max, greed: limits.connectionGreed });
+  const carriers = new WeakMap<Socket, Socket>();
   let dropped = 0;
+
+  const admitted = (socket: Socket): Socket => carriers.get(socket) ?? socket;
+
+  function drop(socket: Socket): void {
+    dropped += 1;
+    socket.resetAndDestroy();
+  }
+
+  function onClose(this: Socket): void {
+    shares.leave(this);
+  }
+
   return {
     get inUse() {
-      return inUse;
+      return shares.inUse - shares.held(listeners);
     },
     get dropped() {
       return dropped;
     },
     admit(socket) {
-      if (inUse + listeners >= max) {
-        dropped += 1;
-        return false;
-      }
-      inUse += 1;
-      socket.once("close", onClose);
-      return true;
+      const entry = shares.enter(sourceOf(socket.remoteAddress ?? ""), socket);
+      if (entry === "refused") drop(socket);
+      else socket.once("close", onClose);
+      if (typeof entry === "object") drop(entry.givesWay);
+      return entry !== "refused";
+    },
+    carry: (inner, outer) => void carriers.set(inner, admitted(outer)),
+    keep: (socket, account) => shares.settle(admitted(socket), account),
+    handOver(sockets) {
+      return sockets.flatMap((socket) => {
+        if (!carriers.has(socket)) return shares.detach(socket) ?? [];
+        shares.settle(admitted(socket));
+        return [];
+      });
+    },
+    release(places) {
+      for (const place of places) shares.give(place);
     },
     hold() {
-      listeners += 1;
-      return () => void (listeners -= 1);
+      const place = shares.take(listeners);
+      if (!place) throw new RdvError("full", "This relay has no room for another session's port");
+      return () => shares.give(place);
     },
-    handOver(sockets) {
-      // A socket that was lost before has been told of by its own "close".
-      const counted = sockets.filter((one) => !one.closed && one.listenerCount("close", onClose) > 0);
-      for (const socket of counted) socket.off("close", onClose);
-      return counted.length;
-    },
-    release: (count) => void (inUse -= count),
   };
-
-  function onClose(): void {
-    inUse -= 1;
-  }
 }
+
+/** Holder of the places of all listeners; no source and no account is called so. */
+const listeners = "listeners";

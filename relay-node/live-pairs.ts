@@ -3,6 +3,7 @@ import type { Joined, Leg, Pump, PumpOutcome } from "../net/pump.ts";
 import { resetSocket } from "../net/pump-reset.ts";
 import { formatPaired } from "../protocol/handshake.ts";
 import type { PairOutcome } from "../protocol/outcomes.ts";
+import type { Place } from "../protocol/shares.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 import type { MetricsRecorder } from "./metrics.ts";
@@ -56,19 +57,19 @@ export function createLivePairs({ pump, budget, metrics, onEnded }: LivePairsDep
   }
 
   function begin(id: string, client: Leg, half: Leg): void {
-    const counted = budget.handOver([client.socket, half.socket]);
+    const places = budget.handOver([client.socket, half.socket]);
     const joined = pump.join(client, half);
     told.delete(id);
     living.set(id, joined);
     metrics.paired(joined);
-    follow(id, joined, counted);
+    follow(id, joined, places);
   }
 
   /** A pair may be idle for days: what is kept of it is here, and holds no arrival and no socket object. */
-  function follow(id: string, joined: Joined, counted: number): void {
+  function follow(id: string, joined: Joined, places: readonly Place[]): void {
     void joined.done.then(({ outcome, aToB, bToA }) => {
       metrics.pairEnded(joined, outcome === "cut" ? (cuts.get(id) ?? outcome) : toPairOutcome(outcome));
-      budget.release(counted);
+      budget.release(places);
       finishedBytes += aToB + bToA;
       living.delete(id);
       cuts.delete(id);

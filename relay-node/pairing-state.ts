@@ -17,7 +17,7 @@ export interface PairingState {
   readonly listening: "no" | "opening" | "yes";
   readonly halves: readonly WaitingHalf[];
   /** Waiting clients, the one that waits longest first. */
-  readonly clients: readonly string[];
+  readonly clients: readonly WaitingClient[];
   readonly pairs: readonly LivePair[];
   /** Why nothing new is taken. */
   readonly over: "ended" | "draining" | undefined;
@@ -32,16 +32,23 @@ interface WaitingHalf {
   readonly accepted: boolean;
 }
 
+export interface WaitingClient {
+  readonly id: string;
+  /** The address that it comes from, or what stands for it: see `sourceOf`. */
+  readonly source: string;
+}
+
 /** `telling`: the 101 is on its way to the half, and the client may still be lost or be given another half. */
 export interface ToldPair {
   readonly stage: "telling";
   readonly id: string;
+  readonly source: string;
   readonly half: string;
   readonly clientGone: boolean;
 }
 
 /** Pairs live long, so nothing is kept of them that is not needed. */
-export type LivePair = ToldPair | { readonly stage: "joined"; readonly id: string };
+export type LivePair = ToldPair | { readonly stage: "joined"; readonly id: string; readonly source: string };
 
 /** What the rules need of a ticket. */
 export interface TicketTerms {
@@ -64,7 +71,7 @@ export type PairingEvent =
   | { readonly type: "spent" }
   /** The half closed, or said something before its turn. */
   | { readonly type: "half_gone"; readonly half: string; readonly outcome: "gone" | "protocol_error" }
-  | { readonly type: "client_arrived"; readonly client: string }
+  | { readonly type: "client_arrived"; readonly client: string; readonly source: string }
   | { readonly type: "client_gone"; readonly client: string }
   /** The client waited as long as a client may. */
   | { readonly type: "client_waited"; readonly client: string }

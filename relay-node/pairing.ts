@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
+import { hasRoom } from "../protocol/shares.ts";
 import type {
   LivePair,
   PairingEffect,
@@ -9,6 +10,7 @@ import type {
   Step,
   TicketTerms,
   ToldPair,
+  WaitingClient,
 } from "./pairing-state.ts";
 
 /**
@@ -29,7 +31,7 @@ function act(state: PairingState, event: PairingEvent, effects: PairingEffect[])
     case "half_gone":
       return halfGone(state, event.half, event.outcome, effects);
     case "client_arrived":
-      return clientArrived(state, event.client, effects);
+      return clientArrived(state, { id: event.client, source: event.source }, effects);
     case "client_gone":
       return clientGone(state, event.client, effects);
     case "client_waited":
@@ -139,22 +141,34 @@ function halfGone(
   return { ...state, halves: state.halves.filter(({ id }) => id !== half) };
 }
 
-function clientArrived(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
+function clientArrived(before: PairingState, client: WaitingClient, effects: PairingEffect[]): PairingState {
+  const state = before.clients.length < limits.clientsWaiting ? before : makeRoom(before, client, effects);
   const reason = state.over ?? (state.clients.length >= limits.clientsWaiting ? "full" : undefined);
   if (!reason) return { ...state, clients: [...state.clients, client] };
-  effects.push({ type: "end_client", client, outcome: reason, code: reason });
+  effects.push({ type: "end_client", client: client.id, outcome: reason, code: reason });
   return state;
 }
 
+/** The source of which most clients wait loses its oldest to one of which fewer do. */
+function makeRoom(state: PairingState, { source }: WaitingClient, effects: PairingEffect[]): PairingState {
+  const waiting = new Map<string, number>();
+  for (const client of state.clients) waiting.set(client.source, (waiting.get(client.source) ?? 0) + 1);
+  const [largest, most] = [...waiting].reduce((one, other) => (other[1] > one[1] ? other : one));
+  if (most <= (waiting.get(source) ?? 0)) return state;
+  const oldest = state.clients.find((client) => client.source === largest);
+  return oldest ? endClient(state, oldest.id, "full", "full", effects) : state;
+}
+
 function clientGone(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
-  if (state.clients.includes(client)) return endClient(state, client, "gone", "unreachable", effects);
+  if (isWaiting(state, client)) return endClient(state, client, "gone", "unreachable", effects);
   const pair = findTold(state, client);
   return pair ? replacePair(state, pair, { ...pair, clientGone: true }) : state;
 }
 
 function clientWaited(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
-  if (!state.clients.includes(client)) return state;
-  const reason = state.pairs.length >= pairsAllowed(state) ? "full" : "no_agent";
+  const waiting = state.clients.find(({ id }) => id === client);
+  if (!waiting) return state;
+  const reason = mayPair(state, waiting) ? "no_agent" : "full";
   return endClient(state, client, reason, reason, effects);
 }
 
@@ -166,7 +180,11 @@ function endClient(
   effects: PairingEffect[],
 ): PairingState {
   effects.push({ type: "end_client", client, outcome, code });
-  return { ...state, clients: state.clients.filter((id) => id !== client) };
+  return { ...state, clients: state.clients.filter(({ id }) => id !== client) };
+}
+
+function isWaiting(state: PairingState, client: string): boolean {
+  return state.clients.some(({ id }) => id === client);
 }
 
 function told(state: PairingState, id: string, effects: PairingEffect[]): PairingState {
@@ -178,7 +196,7 @@ function told(state: PairingState, id: string, effects: PairingEffect[]): Pairin
     return replacePair(state, pair);
   }
   effects.push({ type: "join", pair: id, half: pair.half });
-  const next = replacePair(state, pair, { stage: "joined", id });
+  const next = replacePair(state, pair, { stage: "joined", id, source: pair.source });
   if (!state.once) return next;
   effects.push({ type: "remember_ended" });
   return state.over ? next : closeDoors(next, "ended", effects);
@@ -189,7 +207,7 @@ function untold(state: PairingState, id: string, effects: PairingEffect[]): Pair
   const pair = findTold(state, id);
   if (!pair) return state;
   effects.push({ type: "end_untold", pair: id, half: pair.half });
-  const next = { ...replacePair(state, pair), clients: [id, ...state.clients] };
+  const next = { ...replacePair(state, pair), clients: [{ id, source: pair.source }, ...state.clients] };
   if (pair.clientGone) return endClient(next, id, "gone", "unreachable", effects);
   return state.over ? endClient(next, id, state.over, state.over, effects) : next;
 }
@@ -224,7 +242,7 @@ function portFailed(state: PairingState, port: number, effects: PairingEffect[])
 /** Nothing new is taken, and who waits is told why. Pairs stay. */
 function closeDoors(state: PairingState, over: "ended" | "draining", effects: PairingEffect[]): PairingState {
   for (const { id } of state.halves) effects.push({ type: "end_half", half: id, outcome: over, code: over });
-  for (const client of state.clients) effects.push({ type: "end_client", client, outcome: over, code: over });
+  for (const { id } of state.clients) effects.push({ type: "end_client", client: id, outcome: over, code: over });
   return { ...closePort(state, effects), over, halves: [], clients: [] };
 }
 
@@ -245,8 +263,8 @@ function closePort(state: PairingState, effects: PairingEffect[]): PairingState 
 }
 
 function rested(state: PairingState, effects: PairingEffect[]): PairingState {
-  for (const client of state.clients)
-    effects.push({ type: "end_client", client, outcome: "no_agent", code: "no_agent" });
+  for (const { id } of state.clients)
+    effects.push({ type: "end_client", client: id, outcome: "no_agent", code: "no_agent" });
   return { ...closePort(state, effects), clients: [] };
 }
 
@@ -255,15 +273,27 @@ function pairsAllowed(state: PairingState): number {
   return state.once ? 1 : state.pairsLimit;
 }
 
+/** Whether there is room for one more pair, and this client's source has not its share of them. */
+function mayPair(state: PairingState, { source }: WaitingClient): boolean {
+  const held = state.pairs.length;
+  const free = pairsAllowed(state) - held;
+  // While few pairs live nobody can have his share, and nothing has to be counted.
+  if (hasRoom(held, free, limits.pairGreed)) return true;
+  const own = state.pairs.reduce((sum, pair) => (pair.source === source ? sum + 1 : sum), 0);
+  return hasRoom(own, free, limits.pairGreed);
+}
+
 function match(before: PairingState, effects: PairingEffect[]): PairingState {
   let state = before;
   while (!state.over && state.pairs.length < pairsAllowed(state)) {
-    const [client, ...clients] = state.clients;
+    const now = state;
+    const client = now.clients.find((one) => mayPair(now, one));
     // The newest half is the one most likely to be alive: what died without a word is old.
     const half = state.halves.findLast(({ accepted }) => accepted);
     if (client === undefined || !half) break;
-    effects.push({ type: "tell_half", pair: client, half: half.id, demand: clients.length });
-    const pair: ToldPair = { stage: "telling", id: client, half: half.id, clientGone: false };
+    const clients = now.clients.filter((one) => one !== client);
+    effects.push({ type: "tell_half", pair: client.id, half: half.id, demand: clients.length });
+    const pair: ToldPair = { stage: "telling", ...client, half: half.id, clientGone: false };
     state = {
       ...state,
       clients,

@@ -91,10 +91,10 @@ function enter(
   mayEnter: (ip: string) => boolean,
   { budget, metrics, note, onHalf }: RawPortsDeps,
 ): void {
-  if (!budget.admit(socket)) return void socket.resetAndDestroy();
+  if (!budget.admit(socket)) return;
   metrics.accepted("session");
   const ip = socket.remoteAddress;
-  if (ip !== undefined && mayEnter(ip)) return onHalf(socket, ticket);
+  if (ip !== undefined && mayEnter(ip) && budget.keep(socket, ticket.owner)) return onHalf(socket, ticket);
   metrics.unpaired("agent", ip === undefined ? "gone" : "not_allowed");
   note("relay: raw half not taken", { session: ticket.session, peer: addressOf(socket) });
   socket.resetAndDestroy();

@@ -148,6 +148,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     const ticket = await gate.check(token, source);
     await proofs.check(ticket, source, proof, { kind, host, ticket: token });
     handshakes.wellSpent(remoteAddress);
+    if (!budget.keep(arrival.socket, ticket.owner)) throw fullForAccount();
     if (ticket.kind !== kind) throw new RdvError("forbidden", `The ticket is for the ${ticket.kind}'s half`);
     if (kind === "client") metrics.ticketedClient(direct);
     sessions[kind === "agent" ? "half" : "client"](arrival, ticket);
@@ -214,4 +215,11 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     },
     [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
+}
+
+function fullForAccount(): RdvError {
+  return new RdvError(
+    "full",
+    "This relay's connections are shared by accounts, and yours has its share of them",
+  );
 }

@@ -8,6 +8,7 @@ import type { Joined, Pump, PumpReport } from "../net/pump.ts";
 import { hostPort } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { plainAddress } from "../protocol/plain-address.ts";
+import type { Place } from "../protocol/shares.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
 import { emptyRendezvous, stepRendezvous } from "./rendezvous-pairing.ts";
@@ -79,7 +80,8 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
 
   function arrive(side: RendezvousSide, socket: Socket): void {
     const { remoteAddress, remotePort = 0 } = socket;
-    if (remoteAddress === undefined || !budget.admit(socket)) return void socket.resetAndDestroy();
+    if (remoteAddress === undefined) return void socket.resetAndDestroy();
+    if (!budget.admit(socket)) return;
     arrivals += 1;
     const id = String(arrivals);
     const watch = watchWaiting({
@@ -126,20 +128,20 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
   function join(one: Waiting, other: Waiting): void {
     pairs += 1;
     const who = { pair: String(pairs), a: one.peer, b: other.peer };
-    const counted = budget.handOver([one.socket, other.socket]);
+    const places = budget.handOver([one.socket, other.socket]);
     onEvent({ type: "paired", ...who });
     const joined = options.pump.join(one.watch.take(), other.watch.take());
-    living.set(joined, follow(joined, who, counted));
+    living.set(joined, follow(joined, who, places));
     if (options.once) void closeDoors();
   }
 
   async function follow(
     joined: Joined,
     who: { pair: string; a: string; b: string },
-    counted: number,
+    places: readonly Place[],
   ): Promise<void> {
     const report = await joined.done;
-    budget.release(counted);
+    budget.release(places);
     living.delete(joined);
     onEvent({ type: "closed", ...who, ...report });
     if (options.once) done.resolve();

@@ -217,7 +217,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
     },
     clientArrived(arrival) {
       room.addClient(arrival);
-      dispatch({ type: "client_arrived", client: arrival.id });
+      dispatch({ type: "client_arrived", client: arrival.id, source: arrival.source });
     },
     allows: (ip) => policy.allows(ip),
     mayConnect: () => policy.mayConnect(),

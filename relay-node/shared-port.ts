@@ -71,8 +71,9 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
   });
+  server.maxRequestsPerSocket = limits.requestsPerConnection;
   const entrance = openEntrance(server, options);
-  const door = createWebSocketDoor((connection) => entrance.inside(connection));
+  const door = createWebSocketDoor((connection, outer) => entrance.inside(connection, outer));
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.setTimeout(0);
     if (door.wants(request)) return door.open(request, socket, head);
@@ -97,8 +98,8 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
 }
 
 interface Entrance extends Disposable {
-  /** Takes a connection that came inside another one. */
-  inside(connection: Socket): void;
+  /** Takes a connection that came inside `outer`. */
+  inside(connection: Socket, outer: Socket): void;
 }
 
 /** Counts every connection. Without TLS the HTTP server has it at once, else after its first byte or its handshake. */
@@ -108,13 +109,13 @@ function openEntrance(server: Server, options: SharedPortOptions): Entrance {
     socket.on("error", ignore);
     const admitted = budget.admit(socket);
     if (admitted) metrics.accepted("shared");
-    else socket.resetAndDestroy();
     return admitted;
   };
   const serveHttp = server.listeners("connection");
   const serve = (socket: Socket): void => serveHttp.forEach((listener) => void listener.call(server, socket));
-  const inside = (socket: Socket): void => {
-    if (admit(socket)) serve(socket);
+  const inside = (inner: Socket, outer: Socket): void => {
+    if (inner !== outer) budget.carry(inner, outer);
+    serve(inner.on("error", ignore));
   };
   const mayBegin = (address: string): boolean => {
     const may = handshakes.begin(address);
@@ -122,8 +123,10 @@ function openEntrance(server: Server, options: SharedPortOptions): Entrance {
     return may;
   };
   server.removeAllListeners("connection");
-  const door = tls && createTlsDoor({ identity: tls, handshakeMs, mayBegin, serve });
-  server.on("connection", door ? (socket: Socket) => admit(socket) && door.enter(socket) : inside);
+  const door = tls && createTlsDoor({ identity: tls, handshakeMs, mayBegin, serve: inside });
+  server.on("connection", (socket: Socket) => {
+    if (admit(socket)) (door?.enter ?? serve)(socket);
+  });
   return { inside, [Symbol.dispose]: () => door?.[Symbol.dispose]() };
 }
 

@@ -9,8 +9,8 @@ interface TlsDoorOptions {
   readonly handshakeMs: number;
   /** Whether a TLS handshake with this address may begin now; if not, the connection is reset. */
   readonly mayBegin: (address: string) => boolean;
-  /** Takes the connection: the TLS stream, or the very socket that came, with nothing read from it. */
-  readonly serve: (socket: Socket) => void;
+  /** Takes the connection that came as `outer`: the TLS stream, or that very socket, with nothing read from it. */
+  readonly serve: (socket: Socket, outer: Socket) => void;
 }
 
 /** Where a port's connections come in that may be TLS or not. */
@@ -33,9 +33,10 @@ export function createTlsDoor({ identity, handshakeMs, mayBegin, serve }: TlsDoo
     // Once more beyond the one of the TCP socket: an error here has no listener yet.
     secure.on("error", ignore);
     refuseTruncation(secure);
+    const outer = entering.get(placeOf(secure))?.socket ?? secure;
     entered(placeOf(secure));
     // Its tickets for resumed sessions go out first: Node forgets the end of a stream that comes while they do.
-    setImmediate(() => secure.destroyed || serve(secure));
+    setImmediate(() => secure.destroyed || serve(secure, outer));
   });
 
   function entered(place: string): void {
@@ -48,7 +49,7 @@ export function createTlsDoor({ identity, handshakeMs, mayBegin, serve }: TlsDoo
     socket.unshift(chunk);
     if (chunk[0] === handshakeRecord) return beginTls(socket);
     entered(placeOf(socket));
-    serve(socket);
+    serve(socket, socket);
     // After all listeners are there.
     process.nextTick(() => socket.resume());
   }

@@ -17,7 +17,9 @@ export interface WebSocketDoor extends Disposable {
  * accepted: whoever is inside has said nothing yet. The connection shows the address from which the WebSocket came;
  * what headers say of another one is not believed.
  */
-export function createWebSocketDoor(onConnection: (connection: Socket) => void): WebSocketDoor {
+export function createWebSocketDoor(
+  onConnection: (connection: Socket, outer: Socket) => void,
+): WebSocketDoor {
   const server = new WebSocketServer({ noServer: true, ...webSocketOptions });
   return {
     // A WebSocket inside a WebSocket is nobody's need, and would have no end.
@@ -29,7 +31,7 @@ export function createWebSocketDoor(onConnection: (connection: Socket) => void):
     open(request, socket, head) {
       const { remoteAddress, remotePort } = socket;
       server.handleUpgrade(request, socket, head, (ws) =>
-        onConnection(createWebSocketStream(ws, { remoteAddress, remotePort })),
+        onConnection(createWebSocketStream(ws, { remoteAddress, remotePort }), socket),
       );
     },
     [Symbol.dispose]() {

@@ -129,6 +129,31 @@ test("halves and clients that wait are bounded", () => {
   ]);
 });
 
+test("a source that has its share of a session's pairs waits, and others are paired past it", () => {
+  const session = opened(...ids("h", 40));
+  for (let i = 0; i < limits.pairsPerSession; i += 1) {
+    session.send(arrived(`h-${i}`));
+    session.send(came(`c${i}`, "192.0.2.1"));
+    session.send({ type: "told", pair: `c${i}` });
+  }
+  const share = session.state().pairs.length;
+  assert.equal(share, Math.floor((limits.pairsPerSession * limits.pairGreed) / (limits.pairGreed + 1)));
+  for (const id of ids("n", 5))
+    assert.partialDeepStrictEqual(session.send(came(id, "198.51.100.1")), [{ type: "tell_half", pair: id }]);
+  assert.deepEqual(session.send({ type: "client_waited", client: `c${share}` }), [
+    { type: "end_client", client: `c${share}`, outcome: "full", code: "full" },
+  ]);
+});
+
+test("of clients that wait, the source with the most gives way to one with fewer", () => {
+  const session = opened();
+  for (const id of ids("c", limits.clientsWaiting)) session.send(came(id, "192.0.2.1"));
+  assert.deepEqual(session.send(came("new", "198.51.100.1")), [
+    { type: "end_client", client: "c0", outcome: "full", code: "full" },
+  ]);
+  assert.ok(session.state().clients.some(({ id }) => id === "new"));
+});
+
 test("a newer epoch replaces the older halves, not their pairs; an older one is refused", () => {
   const session = opened("h1", "h2");
   session.send(came("c1"));
@@ -457,8 +482,8 @@ function arrived(
   };
 }
 
-function came(client: string): PairingEvent {
-  return { type: "client_arrived", client };
+function came(client: string, source = "192.0.2.1"): PairingEvent {
+  return { type: "client_arrived", client, source };
 }
 
 function ids(prefix: string, count: number): string[] {

@@ -30,7 +30,7 @@ test("a newer policy holds for an open listener at once, and an older ticket doe
   await waitingHalf(bench, await bench.ticket({ revision: 3, expires: later }));
   bench.control.changePolicy(await bench.ticket({ revision: 3, expires: later }));
   bench.control.changePolicy(await bench.ticket({ revision: 9, epoch: 2 }));
-  bench.control.changePolicy("no ticket");
+  bench.control.changePolicy("no.ticket.atall");
   await until(
     () => bench.lines.some((line) => line.includes("ticket of the control plane is not taken")),
     "all of them were looked at",
