@@ -242,7 +242,8 @@ function portFailed(state: PairingState, port: number, effects: PairingEffect[])
 /** Nothing new is taken, and who waits is told why. Pairs stay. */
 function closeDoors(state: PairingState, over: "ended" | "draining", effects: PairingEffect[]): PairingState {
   for (const { id } of state.halves) effects.push({ type: "end_half", half: id, outcome: over, code: over });
-  for (const { id } of state.clients) effects.push({ type: "end_client", client: id, outcome: over, code: over });
+  for (const { id } of state.clients)
+    effects.push({ type: "end_client", client: id, outcome: over, code: over });
   return { ...closePort(state, effects), over, halves: [], clients: [] };
 }
 

@@ -125,7 +125,9 @@ function openEntrance(server: Server, options: SharedPortOptions): Entrance {
   server.removeAllListeners("connection");
   const door = tls && createTlsDoor({ identity: tls, handshakeMs, mayBegin, serve: inside });
   server.on("connection", (socket: Socket) => {
-    if (admit(socket)) (door?.enter ?? serve)(socket);
+    if (!admit(socket)) return;
+    if (door) door.enter(socket);
+    else serve(socket);
   });
   return { inside, [Symbol.dispose]: () => door?.[Symbol.dispose]() };
 }
