@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
 import { adminKeyHash, authenticate, checkAccess, readToken } from "./auth.ts";
 import type { Caller } from "./auth.ts";
 import { behindLocalProxy } from "./client-address.ts";
@@ -15,6 +16,8 @@ import type { Services } from "./services.ts";
 interface AppDeps extends Services {
   /** Told of every error that is not an answer of its own. */
   readonly onError: (error: unknown, requestId: string) => void;
+  /** Whether the host has room for one more WebSocket of an account, the one that `request` asks for; absent where it always has. */
+  readonly admit?: (request: Request, account: string) => boolean;
 }
 
 /** What the host knows of a request beyond its text: the address at the other end of the connection, and the port there. */
@@ -70,6 +73,7 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
     settle("right");
     rates.mayAsk(caller, kindOf(route));
     checkAccess(route.access, caller);
+    if (isSocket(route) && deps.admit?.(c.req.raw, caller.account) === false) throw noRoom();
     return caller;
   }
 
@@ -93,6 +97,16 @@ function kindOf(route: Route): RequestKind {
 
 function isSocket(route: Route): boolean {
   return 101 in route.answers;
+}
+
+function noRoom(): RdvError {
+  return new RdvError(
+    "too_many",
+    "The account has its share of the control plane's connections; end some agents",
+    {
+      retryAfterMs: limits.backoffCapMs,
+    },
+  );
 }
 
 function answerError(deps: AppDeps, error: Error, c: AppContext): Response {

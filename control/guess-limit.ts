@@ -87,8 +87,7 @@ export function createGuessLimit(
 
   function forget(): number {
     forgotAt = now();
-    const old = [...guessers.entries()].filter(([, guesser]) => isOld(guesser)).map(([source]) => source);
-    for (const source of old) remove(source);
+    for (const [source, guesser] of guessers.entries()) if (isOld(guesser)) remove(source);
     return size;
   }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { limits } from "../protocol/limits.ts";
+import { hasRoom } from "../protocol/shares.ts";
 import { AccountId, Port, SessionId, SessionName } from "../protocol/api.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
@@ -45,14 +46,19 @@ interface Entries<T> {
 
 /**
  * The books of one relay. `ports` is keyed by the port, `bySession` by session id, `byName` by `owner/name` (resting
- * ports), `kept` by owner: its ports that rest or are avoided, the one that is kept longest first.
+ * ports), `kept` by owner: its ports that rest or are avoided, the one that is kept longest first; `leased` by owner, and
+ * for `everybody`: how many ports sessions have.
  */
 export interface LeaseBook {
   readonly ports: Entries<PortEntry>;
   readonly bySession: Entries<Lease>;
   readonly byName: Entries<number>;
-  readonly kept: Entries<readonly number[]>;
+  readonly kept: Entries<readonly number[]> & { entries(): Iterable<[string, readonly number[]]> };
+  readonly leased: Entries<number>;
 }
+
+/** No owner's id. */
+const everybody = "all";
 
 /** Ports that one owner may keep from others without a session: this share of the range … */
 const keptShare = 1 / 16;
@@ -99,6 +105,7 @@ export function leasePort(
   }
   if (typeof held === "number" && (!request.strict || request.wanted === null || request.wanted === held))
     return done({ port: held, cursor });
+  if (typeof held !== "number" && !hasShareLeft(book, request.owner, range)) return refuseShare(range);
   const choice = choosePort(book, request, range, cursor, now);
   if (!choice.ok) return choice;
   if (held !== undefined) releasePort(book, request.session, "rest", range, now);
@@ -111,7 +118,23 @@ export function leasePort(
     name: request.name,
   });
   book.bySession.set(request.session, port);
+  countLeased(book, request.owner, 1);
   return choice;
+}
+
+/** Live leases are never taken away, so whoever has most of the ports gets no more while there is room for others. */
+function hasShareLeft(book: LeaseBook, owner: string, { from, to }: PortRange): boolean {
+  const free = to - from + 1 - (book.leased.get(everybody) ?? 0);
+  // When none is left the search says so.
+  return free <= 0 || hasRoom(book.leased.get(owner) ?? 0, free, limits.greed);
+}
+
+function countLeased(book: LeaseBook, owner: string, change: 1 | -1): void {
+  for (const holder of [owner, everybody]) {
+    const leased = (book.leased.get(holder) ?? 0) + change;
+    if (leased > 0) book.leased.set(holder, leased);
+    else book.leased.delete(holder);
+  }
 }
 
 /**
@@ -132,6 +155,7 @@ export function releasePort(
   if (entry?.kind !== "leased" || entry.session !== session) return;
   const until = now + limits.stickyMs;
   const { owner, name } = entry;
+  countLeased(book, owner, -1);
   if (next === "avoid") book.ports.set(String(port), { kind: "unavailable", owner, until });
   else {
     dropRest(book, owner, name);
@@ -209,9 +233,32 @@ function nextFree(
     if (obstacleAt(book, port, holder, range, now) !== undefined) continue;
     return done({ port, cursor: port === range.to ? range.from : port + 1 });
   }
+  const rested = restingOfLargest(book, range);
+  if (rested !== undefined) return done({ port: rested, cursor });
   return refuse(
     "full",
-    `All ${size} ports of the relay are leased or resting; end a session or wait some minutes`,
+    `All ${size} ports of the relay are leased or unusable; end a session or wait some minutes`,
+  );
+}
+
+/** The port that has rested longest for the owner who keeps the most: it gives way when nothing else is free. */
+function restingOfLargest(book: LeaseBook, range: PortRange): number | undefined {
+  let largest: number[] = [];
+  for (const [, kept] of book.kept.entries()) {
+    const resting = kept.filter((port) => port >= range.from && port <= range.to && isResting(book, port));
+    if (resting.length > largest.length) largest = resting;
+  }
+  return largest[0];
+}
+
+function isResting(book: LeaseBook, port: number): boolean {
+  return book.ports.get(String(port))?.kind === "resting";
+}
+
+function refuseShare({ from, to }: PortRange): Outcome<never> {
+  return refuse(
+    "full",
+    `The account has its share of the relay's ${to - from + 1} ports, and the rest is for others; end a session`,
   );
 }
 

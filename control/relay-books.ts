@@ -40,7 +40,8 @@ export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps)
   const bySession = createTable(ctx.kv, "session", Lease);
   const byName = createTable(ctx.kv, "name", z.number());
   const kept = createTable(ctx.kv, "kept", z.array(z.number()).readonly());
-  const book = { ports, bySession, byName, kept };
+  const leased = createTable(ctx.kv, "leased", z.number().int());
+  const book = { ports, bySession, byName, kept, leased };
 
   function lease(request: LeaseRequest): Outcome<Placement> {
     const current = record.read();

@@ -127,6 +127,12 @@ export const limits = {
   signalBytes: 64 * 1024,
   /** An API request that has no answer by then has failed. */
   requestMs: 10_000,
+  /** A connection to the control plane that is no WebSocket takes requests for this long … */
+  requestsMs: 60_000,
+  /** … and is cut when the last one was not answered by then. */
+  lastRequestMs: 15_000,
+  /** Whoever shares places with others holds at most so many times what is left free: one alone four fifths of them. */
+  greed: 4,
   /** A TCP connect that has no answer by then has failed. */
   dialMs: 10_000,
   /** Sessions of one account. */

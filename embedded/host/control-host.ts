@@ -24,6 +24,7 @@ import { descriptorLimit } from "../../relay-node/descriptors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAlarms } from "./alarms.ts";
 import type { Alarms } from "./alarms.ts";
+import { shareConnections } from "./connections.ts";
 import { openDatabase } from "./database.ts";
 import { createObjectClass } from "./objects.ts";
 import type { ObjectClass, ObjectClassDeps } from "./objects.ts";
@@ -68,7 +69,13 @@ export async function createControlHost({
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
-  const upgrades = createUpgrades({ fetch: async (request, peer) => await app.fetch(request, peer), log });
+  const server = createHttpServer(async (request, peer) => await app.fetch(request, peer));
+  const connections = shareConnections(server, connectionBudget());
+  const upgrades = createUpgrades({
+    fetch: async (request, peer) => await app.fetch(request, peer),
+    settle: (connection, account) => connections.settle(connection, account),
+    log,
+  });
   const classes = createClasses({
     services: () => services,
     database,
@@ -77,14 +84,17 @@ export async function createControlHost({
     log,
   });
   const services: Services = createServices({ ...secrets, ...classes });
-  const app = createApp({ ...services, onError: (error, requestId) => logFailure(log, error, requestId) });
+  const app = createApp({
+    ...services,
+    onError: (error, requestId) => logFailure(log, error, requestId),
+    admit: (request, account) => upgrades.admit(request, account),
+  });
   const alarms: Alarms = createAlarms({
     database,
     log,
     run: async (object) => await runAlarm(classes, object),
   });
   cleanup.use(alarms);
-  const server = createHttpServer(async (request, peer) => await app.fetch(request, peer));
   server.on("upgrade", upgrades.handle);
   await listen(server, host, port);
   const evictor = setInterval(() => {
@@ -181,9 +191,11 @@ function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Respo
     // Some clients offer h2c on every request (RFC 9110 section 7.8 lets a server ignore that); Node before 24.9 cannot.
     shouldUpgradeCallback: (incoming) => incoming.headers.upgrade?.toLowerCase() === "websocket",
   };
-  const server = createServer(options, (incoming, outgoing) => void listener(incoming, outgoing));
-  server.maxConnections = Math.floor(descriptorLimit() * shareOfDescriptors);
-  return server;
+  return createServer(options, (incoming, outgoing) => void listener(incoming, outgoing));
+}
+
+function connectionBudget(): number {
+  return Math.floor(descriptorLimit() * shareOfDescriptors);
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

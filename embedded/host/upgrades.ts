@@ -12,6 +12,8 @@ import type { HostSocket } from "./host-socket.ts";
 export interface Upgrades {
   /** For the server's `upgrade` event. */
   readonly handle: (incoming: IncomingMessage, connection: Duplex, head: Buffer) => void;
+  /** Whether the host has room for the WebSocket that this request of an account asks for; its connection is then theirs. */
+  readonly admit: (request: Request, account: string) => boolean;
   /** An object takes over the request's socket; the answer only says that it did. */
   readonly adopt: (request: Request, socket: HostSocket) => Response;
   /** Resolves when no upgrade is under way: every socket is its object's, or was given up. */
@@ -23,16 +25,19 @@ export interface Upgrades {
 interface UpgradeDeps {
   /** The app: it answers refusals, and calls the object that accepts. */
   readonly fetch: (request: Request, peer: Peer) => Promise<Response>;
+  /** Makes a connection an account's, unless that has its share. */
+  readonly settle: (connection: Duplex, account: string) => boolean;
   readonly log: Log;
 }
 
-export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
+export function createUpgrades({ fetch, settle, log }: UpgradeDeps): Upgrades {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.signalBytes,
     perMessageDeflate: false,
     clientTracking: false,
   });
+  const connections = new WeakMap<Request, Duplex>();
   const adopted = new WeakMap<Request, HostSocket>();
   const underWay = new Set<Promise<void>>();
   const refused = new Set<Duplex>();
@@ -48,6 +53,7 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
     const request = toRequest(incoming);
     if (!request)
       return await refuse(connection, problemResponse("bad_request", "Not a request for a WebSocket"));
+    connections.set(request, connection);
     const response = await fetch(request, { address: incoming.socket.remoteAddress });
     const socket = adopted.get(request);
     if (!socket) return await refuse(connection, response);
@@ -67,6 +73,10 @@ export function createUpgrades({ fetch, log }: UpgradeDeps): Upgrades {
         })
         .finally(() => void underWay.delete(handled));
       underWay.add(handled);
+    },
+    admit: (request, account) => {
+      const connection = connections.get(request);
+      return connection === undefined || settle(connection, account);
     },
     adopt: (request, socket) => {
       if (adopted.has(request)) throw new RdvError("internal", "The request's socket was accepted twice");

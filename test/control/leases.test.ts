@@ -13,6 +13,7 @@ function createBooks(range: PortRange = small) {
     bySession: new Map<string, Lease>(),
     byName: new Map<string, number>(),
     kept: new Map<string, readonly number[]>(),
+    leased: new Map<string, number>(),
   };
   let cursor = range.from;
   let now = 1_000_000;
@@ -89,14 +90,15 @@ test("a port on which the relay cannot listen is avoided for limits.stickyMs, by
   assert.equal(lease("b", { wanted: 20_000, strict: true }), 20_000);
 });
 
-test("a relay is full when every port is leased, resting or avoided", () => {
+test("a relay is full when every port is leased or avoided; one that rests gives way", () => {
   const { lease, release } = createBooks();
   for (const session of ["a", "b", "c", "d"]) lease(session);
   assert.equal(lease("e"), "full");
-  release("a");
   release("b", "avoid");
   assert.equal(lease("e"), "full");
-  assert.equal(lease("a"), 20_000);
+  release("a");
+  assert.equal(lease("e"), 20_000);
+  assert.equal(lease("a"), "full");
 });
 
 test("the books do not grow beyond the range, whoever comes and goes", () => {
@@ -156,6 +158,43 @@ test("an owner who comes and goes keeps no more than a share of the ports: the o
   assert.equal(lease(`s${most}`, { owner: "a_eve" }), 20_000 + most, "… for its own name");
   const names = book.byName.size;
   pass(limits.stickyMs);
-  for (let each = 0; each < 256 - 2; each += 1) assert.equal(typeof lease(`all-${each}`), "number");
+  for (let each = 0; each < 256 - 2; each += 1)
+    assert.equal(typeof lease(`all-${each}`, { owner: `a_${each % 64}` }), "number");
   assert.ok(names > 0 && book.byName.size === 0 && book.kept.size === 0, "nothing is left of what was kept");
+});
+
+const hundred = { from: 20_000, to: 20_099 };
+
+test("one account takes four fifths of the ports at most, and newcomers still find some", () => {
+  const { lease, book } = createBooks(hundred);
+  const takeAll = (owner: string): number => {
+    let got = 0;
+    while (typeof lease(`${owner}-${got}`, { owner }) === "number") got += 1;
+    return got;
+  };
+  assert.deepEqual(
+    Array.from({ length: 4 }, (_, i) => takeAll(`a_${i}`)),
+    [80, 16, 4, 0],
+  );
+  assert.equal(lease("a_0-0", { owner: "a_0" }), 20_000, "who has a port keeps it");
+  assert.equal(book.leased.get("all"), 100);
+});
+
+test("a session that changes its port needs no second share", () => {
+  const { lease } = createBooks(hundred);
+  for (let i = 0; i < 80; i += 1) lease(`s${i}`);
+  assert.equal(lease("one more"), "full");
+  assert.equal(lease("s0", { wanted: 20_090, strict: true }), 20_090);
+  assert.equal(lease("one more"), "full");
+});
+
+test("when no port is free the oldest resting one of whoever keeps most goes to a newcomer", () => {
+  const { lease, release } = createBooks(hundred);
+  const rest = (owner: string, count: number): void => {
+    for (let i = 0; i < count; i += 1) lease(`${owner}-${i}`, { owner });
+    for (let i = 0; i < count; i += 1) release(`${owner}-${i}`);
+  };
+  for (let i = 0; i < 15; i += 1) rest(`a_${i}`, i === 7 ? 8 : 6);
+  for (let i = 0; i < 8; i += 1) assert.equal(typeof lease(`b-${i}`, { owner: "a_b" }), "number");
+  assert.equal(lease("c", { owner: "a_c" }), 20_042, "all others are leased or rest");
 });
