@@ -126,7 +126,7 @@ export function leasePort(
 function hasShareLeft(book: LeaseBook, owner: string, { from, to }: PortRange): boolean {
   const free = to - from + 1 - (book.leased.get(everybody) ?? 0);
   // When none is left the search says so.
-  return free <= 0 || hasRoom(book.leased.get(owner) ?? 0, free, limits.greed);
+  return free <= 0 || hasRoom(book.leased.get(owner) ?? 0, free, limits.accountGreed);
 }
 
 function countLeased(book: LeaseBook, owner: string, change: 1 | -1): void {

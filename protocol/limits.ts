@@ -131,8 +131,11 @@ export const limits = {
   requestsMs: 60_000,
   /** … and is cut when the last one was not answered by then. */
   lastRequestMs: 15_000,
-  /** Whoever shares places with others holds at most so many times what is left free: one alone four fifths of them. */
-  greed: 4,
+  /**
+   * One account has at most this many times what is left free of a control plane's connections, and of a relay's client
+   * ports: four fifths of them alone, and then others find room, because live ones are never taken away.
+   */
+  accountGreed: 4,
   /** A TCP connect that has no answer by then has failed. */
   dialMs: 10_000,
   /** Sessions of one account. */

@@ -18,7 +18,7 @@ type Remote = Duplex & { readonly remoteAddress?: string | undefined };
  * connections without WebSocket, and none of these lasts longer than `limits.requestsMs`.
  */
 export function shareConnections(server: Server, max: number): Connections {
-  const shares = createShares<Duplex>({ max, greed: limits.greed });
+  const shares = createShares<Duplex>({ max, greed: limits.accountGreed });
   const ends = new WeakMap<Duplex, NodeJS.Timeout>();
   const endsSoon = new WeakSet<Duplex>();
 
