@@ -9,7 +9,8 @@ export interface Guessers {
   get(source: string): Guesser | undefined;
   set(source: string, guesser: Guesser): unknown;
   delete(source: string): unknown;
-  entries(): Iterable<[string, Guesser]>;
+  /** Deletes those that are old; gives how many are left. */
+  prune(isOld: (guesser: Guesser) => boolean): number;
 }
 
 export interface GuessLimitOptions {
@@ -39,7 +40,7 @@ const shares = [1, 2, 4, 16] as const;
 /** The common budget holds this many seconds' worth: a handful of mistyped codes at one moment is no attack. */
 const commonBurstSeconds = 5;
 /** A full memory is looked through this often, at most. */
-const forgetEveryMs = 10_000;
+const forgetEveryMs = 60_000;
 
 /**
  * Budgets within budgets: a try takes one of its /64 and of every wider range around it. What sources take that were
@@ -53,12 +54,12 @@ export function createGuessLimit(
   { burst, everyMs, perSecond, memoryMs, remembered }: GuessLimitOptions,
 ): GuessLimit {
   const common = { tokens: perSecond * commonBurstSeconds, at: now() };
-  let size = [...guessers.entries()].length;
+  const isOld = ({ fullAt }: Guesser): boolean => fullAt + memoryMs <= now();
+  let size = guessers.prune(isOld);
   let forgotAt = now();
 
   /** How long one try takes to come back. */
   const costMs = (level: number): number => everyMs / (shares[level] ?? 1);
-  const isOld = ({ fullAt }: Guesser): boolean => fullAt + memoryMs <= now();
   function known(source: string): Guesser | undefined {
     const found = guessers.get(source);
     return found && !isOld(found) ? found : undefined;
@@ -87,7 +88,7 @@ export function createGuessLimit(
 
   function forget(): number {
     forgotAt = now();
-    for (const [source, guesser] of guessers.entries()) if (isOld(guesser)) remove(source);
+    size = guessers.prune(isOld);
     return size;
   }
 

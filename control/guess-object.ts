@@ -2,6 +2,7 @@ import * as z from "zod";
 import { limits } from "../protocol/limits.ts";
 import { createCell, createTable } from "./cell.ts";
 import { Guesser, createGuessLimit } from "./guess-limit.ts";
+import type { Guessers } from "./guess-limit.ts";
 import type { DurableModule, ObjectContext } from "./platform.ts";
 import type { Services } from "./services.ts";
 
@@ -32,7 +33,7 @@ const forgetMs = 10 * 60_000;
 /** The keeper of one share of the sources. Wrong ones are stored: neither sleep nor restart gives them new tries. */
 export function createGuessObject(ctx: ObjectContext, { now }: Services): DurableModule<GuessVerbs> {
   const stored = createCell(ctx.kv, "counts", Counts);
-  const limit = createGuessLimit(now, createTable(ctx.kv, "source", Guesser), {
+  const limit = createGuessLimit(now, createStoredGuessers(ctx), {
     ...limits.guessRate,
     perSecond: limits.guessRate.perSecond / guessShards,
     remembered: limits.guessRate.remembered / guessShards,
@@ -64,6 +65,21 @@ export function createGuessObject(ctx: ObjectContext, { now }: Services): Durabl
       storing = false;
       stored.write({ ...counts });
       if (limit.forget() > 0) ctx.setAlarm(now() + forgetMs);
+    },
+  };
+}
+
+/** Guessers in an object's storage. */
+function createStoredGuessers({ kv }: ObjectContext): Guessers {
+  const sources = createTable(kv, "source", Guesser);
+  return {
+    ...sources,
+    prune: (isOld) => {
+      let left = 0;
+      for (const [source, guesser] of sources.entries())
+        if (isOld(guesser)) sources.delete(source);
+        else left += 1;
+      return left;
     },
   };
 }

@@ -4,6 +4,7 @@ import { sourcesOf } from "../protocol/source-address.ts";
 import type { Caller, Presented } from "./auth.ts";
 import { adminAccount } from "./auth.ts";
 import { createGuessLimit } from "./guess-limit.ts";
+import { createGuessMemory } from "./guess-memory.ts";
 
 /** A token bucket: `burst` at once, then `perSecond`. */
 interface Rate {
@@ -32,7 +33,8 @@ export interface RateLimits {
 }
 
 export function createRateLimits(now: () => number): RateLimits {
-  const failures = createGuessLimit(now, new Map(), limits.wrongTokenRate);
+  const { remembered } = limits.wrongTokenRate;
+  const failures = createGuessLimit(now, createGuessMemory(remembered), limits.wrongTokenRate);
   const buckets = {
     create: createBuckets(limits.createRate, now),
     connect: createBuckets(limits.connectRate, now),

@@ -153,7 +153,7 @@ export const limits = {
   requestRate: { perSecond: 100, burst: 400 },
   /**
    * Wrong tokens, each of which costs a look into an account: of one source so many at once, and one more after each
-   * `everyMs`; in a second of all that were wrong within the last hour. Each remembered source costs about 150 bytes.
+   * `everyMs`; in a second of all that were wrong within the last hour. Each source that is remembered costs 36 bytes.
    */
   wrongTokenRate: { burst: 100, everyMs: 1_000, perSecond: 200, memoryMs: 60 * 60_000, remembered: 131_072 },
   /** CIDRs in one allow-list. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuessLimit } from "../../control/guess-limit.ts";
+import { createGuessMemory } from "../../control/guess-memory.ts";
 import type { GuessLimit, GuessLimitOptions } from "../../control/guess-limit.ts";
 import { newCode, readCode } from "../../protocol/invitations.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -10,9 +11,9 @@ import { randomFrom } from "../control/random.ts";
 /** A limit on a clock that the test moves. */
 function createFixture(options: Partial<GuessLimitOptions> = {}) {
   let now = 1_800_000_000_000;
-  const guessers = new Map();
+  const guessers = createGuessMemory(options.remembered ?? limits.guessRate.remembered);
   const limit = createGuessLimit(() => now, guessers, { ...limits.guessRate, ...options });
-  return { limit, guessers, pass: (ms: number) => void (now += ms) };
+  return { limit, remembered: () => guessers.prune(() => false), pass: (ms: number) => void (now += ms) };
 }
 
 function take(limit: GuessLimit, address: string, tries: number): number {
@@ -21,7 +22,7 @@ function take(limit: GuessLimit, address: string, tries: number): number {
 }
 
 test("a source has its tries, then one more each time they refill; right codes cost nothing", () => {
-  const { limit, guessers, pass } = createFixture();
+  const { limit, remembered, pass } = createFixture();
   const { burst, everyMs } = limits.guessRate;
   assert.equal(take(limit, "192.0.2.1", burst + 3), burst);
   assert.equal(take(limit, "192.0.2.2", 1), 1, "others are not concerned");
@@ -31,7 +32,7 @@ test("a source has its tries, then one more each time they refill; right codes c
     assert.equal(take(limit, "2001:db8::3", 1), 1);
     limit.giveBack(sourcesOf("2001:db8::3"));
   }
-  assert.equal(guessers.size, 2, "who was right is not remembered");
+  assert.equal(remembered(), 2, "who was right is not remembered");
 });
 
 test("when all sources together guess too fast, those that were wrong wait and clean ones get a try", () => {
@@ -58,13 +59,13 @@ test("who gives a right code again and again gets no tries for others", () => {
 });
 
 test("there is room for so many clean sources, then they share the common rate", () => {
-  const { limit, guessers, pass } = createFixture({ perSecond: 10, remembered: 100 });
+  const { limit, remembered, pass } = createFixture({ perSecond: 10, remembered: 100 });
   const allowed = (first: number): number =>
     Array.from({ length: 5_000 }, (_, i) => take(limit, `10.${first}.${i >> 8}.${i & 255}`, 1)).reduce(
       (a, b) => a + b,
     );
   assert.equal(allowed(1), 100 + 50);
-  assert.equal(guessers.size, 100);
+  assert.equal(remembered(), 100);
   pass(1_000);
   assert.equal(allowed(2), 10);
   pass(2 * limits.guessRate.memoryMs);
@@ -73,7 +74,7 @@ test("there is room for so many clean sources, then they share the common rate",
 
 test("whatever comes, the memory is bounded and the tries are within the documented sum", () => {
   const random = randomFrom(7);
-  const { limit, guessers, pass } = createFixture({ perSecond: 20, remembered: 500 });
+  const { limit, remembered, pass } = createFixture({ perSecond: 20, remembered: 500 });
   const seconds = 600;
   let wrong = 0;
   for (let second = 0; second < seconds; second += 1) {
@@ -87,11 +88,37 @@ test("whatever comes, the memory is bounded and the tries are within the documen
       if (!limit.take(sourcesOf(address))) continue;
       if (random() < 0.1) limit.giveBack(sourcesOf(address));
       else wrong += 1;
-      assert.ok(guessers.size <= 500);
     }
+    assert.ok(remembered() <= 500);
     pass(1_000);
   }
   assert.ok(wrong <= 500 + 20 * (seconds + 5), `${wrong} wrong ones`);
+});
+
+test("the memory of guessers agrees with a plain map, whatever is set, deleted and forgotten", () => {
+  const random = randomFrom(11);
+  const memory = createGuessMemory(100);
+  const model = new Map<string, { fullAt: number; tries: number }>();
+  for (let step = 0; step < 50_000; step += 1) {
+    const source = `source ${Math.floor(random() * 300)}`;
+    const dice = random();
+    if (dice < 0.5 && model.size < 100) {
+      const guesser = { fullAt: step, tries: step % 100 };
+      memory.set(source, guesser);
+      model.set(source, guesser);
+    } else if (dice < 0.95) {
+      memory.delete(source);
+      model.delete(source);
+    } else {
+      for (const [key, { fullAt }] of model) if (fullAt < step - 100) model.delete(key);
+      assert.equal(
+        memory.prune(({ fullAt }) => fullAt < step - 100),
+        model.size,
+      );
+    }
+    const asked = `source ${Math.floor(random() * 300)}`;
+    assert.deepEqual(memory.get(asked), model.get(asked));
+  }
 });
 
 test("a code has 50 bits and is read however somebody types it", () => {
