@@ -52,7 +52,7 @@ attack(
     const before = await memoryMiB(up.pid);
     const counts = await flood(port, requests);
     const grown = (await memoryMiB(up.pid)) - before;
-    assert.deepEqual([...counts.keys()].toSorted(), [401, 404], "each source has its first try");
+    assert.deepEqual(new Set(counts.keys()), new Set([401, 404]), "each source has its first try");
     const answered = [...counts.values()].reduce((sum, count) => sum + count);
     assert.equal(answered, tries);
     assert.ok(grown < 64, `${grown} MiB more`);
