@@ -37,11 +37,20 @@ works() { # A program that is there may still be a stub, or too old.
   have "$1" || return 1
   case $1 in
     npx) within 10 npx_rdv --version ;;
-    node) node --input-type=module -e 'import "node:net"' ;;
-    python3) python3 -c 'import socket, threading' ;;
+    node) node --input-type=module -e 'import { X509Certificate } from "node:crypto"' ;;
+    python3) python3 -c 'import socket, ssl, threading' ;;
     perl) perl -MSocket=getaddrinfo -e 1 ;;
     nc | socat | ncat) have mkfifo && have dd ;;
     bash) have mkfifo && have dd && bash -c '(: </dev/tcp/127.0.0.1/1) 2>&1 | grep -qi refused' ;;
+  esac >/dev/null 2>&1
+}
+
+encrypts() { # Whether the method can speak TLS 1.3 with the relay.
+  case $method in
+    node) ;;
+    python3) python3 -c 'import ssl; assert ssl.HAS_TLSv1_3 and ssl.TLSVersion' ;;
+    perl) perl -MNet::SSLeay -MDigest::SHA -e 'Net::SSLeay::TLS1_3_VERSION(), Net::SSLeay->can("CTX_set_min_proto_version") || die' ;;
+    *) return 1 ;;
   esac >/dev/null 2>&1
 }
 
@@ -69,6 +78,9 @@ choose_method() {
     bash) half_close= ;;
     nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
+  plain="
+           in plain TCP: the way to the relay is not encrypted"
+  ! encrypts || plain=
   [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }
 
@@ -90,7 +102,7 @@ ask_consent() {
     what   $host:$port
     from   $address (session $session)
     until  $until
-    with   $method$note
+    with   $method$note$plain
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 
@@ -145,6 +157,8 @@ END
   case $RDV_RELAY in '' | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
   case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
+  [ -z "$plain" ] || RDV_TLS=
+  [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
   export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }
@@ -156,22 +170,40 @@ main "$@"
 export const joinFiles = {
   "agent.mjs": {
     type: "text/javascript",
-    sha256: "2cd3aacbfb04c2595a47886f65c91d8c58adf0a96bc5cdc9c872392065aefa6d",
-    text: `// rdv agent: waits at a relay for clients and joins each to one service of this machine. Node 14 or newer.
+    sha256: "2749d7979f3be61a87f878ad1153cb88a871ec90df96c1b1f98be1ef738af494",
+    text: `// rdv agent: waits at a relay for clients and joins each to one service of this machine. Node 16 or newer.
 // Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
+import { createHash } from "node:crypto";
 import { connect } from "node:net";
+import { connect as connectTls, createSecureContext } from "node:tls";
 
-const env = process.env;
-const relay = { host: env.RDV_RELAY, port: Number(env.RDV_PORT) };
-const target = { host: env.RDV_HOST, port: Number(env.RDV_HOST_PORT) };
-const pool = Math.max(1, Math.min(32, Number(env.RDV_POOL)));
+const hostShape = /^[A-Za-z0-9_:][A-Za-z0-9._:-]{0,252}$/;
+const portShape = /^[1-9][0-9]{0,4}$/;
+const clientShape = /^([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9A-Fa-f:.]{2,45}\\]):[0-9]{1,5}$/;
+const relay = { host: setting("RDV_RELAY", hostShape), port: Number(setting("RDV_PORT", portShape)) };
+const target = { host: setting("RDV_HOST", hostShape), port: Number(setting("RDV_HOST_PORT", portShape)) };
+const ticket = setting("RDV_TICKET", /^[A-Za-z0-9._-]{1,8000}$/);
+const pin = setting("RDV_TLS", /^([A-Za-z0-9_-]{43})?$/); // Empty: the relay speaks no TLS.
+const pool = Math.max(1, Math.min(32, Number(setting("RDV_POOL", /^[0-9]{1,4}$/))));
+const seconds = Number(setting("RDV_SECONDS", /^[0-9]{1,7}$/));
+const address = setting("RDV_ADDRESS", /^[A-Za-z0-9._:[\\]-]{1,300}$/);
 const service = \`\${target.host}:\${target.port}\`;
+const secureContext = createSecureContext({ minVersion: "TLSv1.3", ca: [] });
 let waiting = 0;
 let ready = false;
 let away = false;
 let window = 500;
 
-const say = (text) => process.stderr.write(\`rdv: \${text}\\n\`);
+function setting(name, shape) {
+  const value = process.env[name] ?? "";
+  if (!shape.test(value)) finish(\`\${name} is not understood\`, 1);
+  return value;
+}
+
+/** All that is shown passes here: what others wrote must not steer a terminal or look like a line of ours. */
+function say(text) {
+  process.stderr.write(\`rdv: \${text.replace(/[^ -~]/g, "?").slice(0, 300)}\\n\`);
+}
 
 function finish(reason, code) {
   say(reason);
@@ -185,57 +217,96 @@ function fill(wanted) {
   }
 }
 
-function dial(address, onConnect) {
-  const socket = connect({ ...address, allowHalfOpen: true }, onConnect);
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true, 30_000);
-  return socket;
+/** With a pin TLS 1.3, and with nobody but who has the relay's key: names, authorities and dates mean nothing. */
+function dialRelay(onReady, onError) {
+  if (!pin) return keepAlive(connect({ ...relay, allowHalfOpen: true }, onReady)).on("error", onError);
+  const options = { ...relay, allowHalfOpen: true, secureContext, rejectUnauthorized: false };
+  const secure = connectTls(options, () => {
+    refuseTruncation(secure);
+    if (fingerprint(secure.getPeerX509Certificate()) === pin) onReady();
+    else onError(new Error("it has another key than it should: somebody may be in between"));
+  });
+  return keepAlive(secure).on("error", onError);
+}
+
+function keepAlive(socket) {
+  return socket.setNoDelay(true).setKeepAlive(true, 30_000);
+}
+
+/** SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469, section 2.4). */
+function fingerprint(certificate) {
+  const key = certificate.publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(key).digest("base64url");
+}
+
+/**
+ * An end without close_notify was made by somebody on the way (RFC 8446, section 6.1): a reset and no end. Node does
+ * not tell them apart, but only one that came as FIN has stopped the reading below, so that it can be started.
+ */
+function refuseTruncation(secure) {
+  const handle = secure._handle;
+  const { onread, _parent: below } = handle;
+  handle.onread = function (bytes) {
+    if (bytes || handle.reading === false || below.readStart() !== 0) return onread.call(this, bytes);
+    secure.destroy(new Error("the connection was cut"));
+  };
 }
 
 function half() {
   let received = Buffer.alloc(0);
   let over = false;
-  const socket = dial(relay, () =>
-    socket.write(
-      \`GET /v1/agent HTTP/1.1\\r\\nHost: \${relay.host}:\${relay.port}\\r\\nConnection: Upgrade\\r\\nUpgrade: rdv/1\\r\\n\` +
-        \`Expect: 100-continue\\r\\nAuthorization: Bearer \${env.RDV_TICKET}\\r\\n\\r\\n\`,
-    ),
+  const socket = dialRelay(
+    () =>
+      socket.write(
+        \`GET /v1/agent HTTP/1.1\\r\\nHost: \${relay.host}:\${relay.port}\\r\\nConnection: Upgrade\\r\\nUpgrade: rdv/1\\r\\n\` +
+          \`Expect: 100-continue\\r\\nAuthorization: Bearer \${ticket}\\r\\n\\r\\n\`,
+      ),
+    onError,
   );
   const timer = setTimeout(() => lose("no answer in time"), 10_000);
+  socket.on("data", onData).on("end", onEnd);
 
-  const onData = (chunk) => {
+  function onError(error) {
+    lose(error.code ?? error.message);
+  }
+
+  function onEnd() {
+    read(true);
+  }
+
+  function onData(chunk) {
     received = Buffer.concat([received, chunk]);
     read(false);
-  };
-  const onEnd = () => read(true);
-  const onError = (error) => lose(error.code ?? error.message);
-  socket.on("data", onData).on("end", onEnd).on("error", onError);
+  }
 
   function read(ended) {
-    const end = received.indexOf("\\r\\n\\r\\n");
+    if (over) return;
+    const end = received.subarray(0, 8192).indexOf("\\r\\n\\r\\n");
     if (end < 0) {
       if (ended || received.length > 8192) lose("the connection has ended");
       return;
     }
     const [first, ...lines] = received.subarray(0, end).toString("latin1").split("\\r\\n");
-    const status = Number(first.split(" ")[1]);
+    const [, status] = /^HTTP\\/1\\.1 ([1-5][0-9][0-9])( |$)/.exec(first) ?? [];
     const rest = received.subarray(end + 4);
-    if (status === 100) {
+    if (status === "100") {
       clearTimeout(timer);
       received = rest;
       accepted();
       read(ended);
-    } else if (status === 101) {
+    } else if (status === "101") {
       stop();
       socket.pause(); // Bytes that come before the service is there wait in the socket.
-      const fields = new Map(
-        lines.map((line) => [line.split(":")[0].toLowerCase(), line.replace(/^[^:]*: */, "")]),
+      paired(
+        socket,
+        field(lines, "rdv-client", clientShape) ?? "?",
+        Number(field(lines, "rdv-demand", /^[0-9]{1,4}$/) ?? 0),
+        rest,
       );
-      paired(socket, fields.get("rdv-client") ?? "?", Number(fields.get("rdv-demand") ?? 0), rest);
-    } else if (status === 401) finish("the ticket has expired", 0);
-    else if (status === 410) finish("the inviter has ended the session", 0);
-    else if (rest.includes('"replaced"')) finish("another machine has taken over", 0);
-    else if (ended || status !== 409) lose(first.replace("HTTP/1.1 ", ""));
+    } else if (status === "401") finish("the ticket has expired", 0);
+    else if (status === "410") finish("the inviter has ended the session", 0);
+    else if (status === "409" && rest.includes('"replaced"')) finish("another machine has taken over", 0);
+    else if (ended || status !== "409" || rest.length > 8192) lose(\`it answered \${status ?? "no HTTP"}\`);
   }
 
   function stop() {
@@ -252,8 +323,15 @@ function half() {
   }
 }
 
+/** The value of a header, when it has the shape that it should have. */
+function field(lines, name, shape) {
+  const line = lines.find((each) => each.toLowerCase().startsWith(\`\${name}:\`));
+  const value = line?.slice(name.length + 1).trim() ?? "";
+  return shape.test(value) ? value : undefined;
+}
+
 function accepted() {
-  if (!ready) say(\`ready: \${env.RDV_ADDRESS} leads to \${service}, by node; Ctrl-C ends it\`);
+  if (!ready) say(\`ready: \${address} leads to \${service}, by node; Ctrl-C ends it\`);
   else if (away) say("the relay is back");
   ready = true;
   away = false;
@@ -277,11 +355,12 @@ function paired(socket, client, demand, early) {
   fill(Math.max(pool, demand));
   say(\`opened: \${client}\`);
   // Only now: an idle connection to a service costs it a slot.
-  const local = dial(target, () => {
+  const local = connect({ ...target, allowHalfOpen: true }, () => {
     if (early.length > 0) local.write(early);
     socket.pipe(local);
     local.pipe(socket);
   });
+  keepAlive(local);
   let refused = "";
   const counts = () => \`\${local.bytesWritten} bytes in, \${local.bytesRead} bytes out\`;
   let open = 2;
@@ -291,7 +370,9 @@ function paired(socket, client, demand, early) {
   };
   const breakBoth = () => {
     for (const each of [socket, local])
-      if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
+      if (each.encrypted)
+        each.destroy(); // Without close_notify, which is a reset.
+      else if (!each.destroyed) (each.resetAndDestroy ?? each.destroy).call(each);
   };
   socket.on("error", breakBoth).on("close", closed);
   local.on("close", closed).on("error", (error) => {
@@ -306,30 +387,26 @@ for (const [name, code] of [
   ["SIGHUP", 143],
 ])
   process.on(name, () => finish("stopped; nothing can be reached any more", code));
-setTimeout(() => finish("the time of the invitation is over", 0), Number(env.RDV_SECONDS) * 1_000);
+setTimeout(() => finish("the time of the invitation is over", 0), seconds * 1_000);
 fill(1);
 `,
   },
   "agent.py": {
     type: "text/x-python",
-    sha256: "2168f583e3a16ec3a01a655783ce01460351c8dd506879a437cb1637016aeb43",
-    text: `# rdv agent: waits at a relay for clients and joins each to one service of this machine. Python 3.5 or newer.
+    sha256: "7a129488f325cf86c5553228b1a284f39bf94efc71fc2223adc156732b0c44c4",
+    text: `# rdv agent: waits at a relay for clients and joins each to one service of this machine. Python 3.5 or newer; TLS needs 3.7.
 # Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
-import os, random, signal, socket, struct, sys, threading, time
+import base64, hashlib, os, random, re, signal, socket, ssl, struct, sys, threading, time
 
-env = os.environ
-relay = (env["RDV_RELAY"], int(env["RDV_PORT"]))
-target = (env["RDV_HOST"], int(env["RDV_HOST_PORT"]))
-pool = max(1, min(32, int(env["RDV_POOL"])))
-deadline = time.monotonic() + int(env["RDV_SECONDS"])
 over = threading.Event()
 lock = threading.RLock()
 state = {"waiting": 0, "away": False, "ready": False, "failures": 0}
 
 
 def say(text):
+    """All that is shown passes here: what others wrote must not steer a terminal or look like a line of ours."""
     with lock:
-        sys.stderr.write("rdv: " + text + "\\n")
+        sys.stderr.write("rdv: " + re.sub("[^ -~]", "?", text)[:300] + "\\n")
         sys.stderr.flush()
 
 
@@ -341,9 +418,26 @@ def finish(reason, code=0):
             os._exit(code)  # Threads that wait for bytes end with the process.
 
 
+def setting(name, shape):
+    value = os.environ.get(name, "")
+    if not re.fullmatch(shape, value):
+        finish(name + " is not understood", 1)
+    return value
+
+
+host_shape, port_shape = "[A-Za-z0-9_:][A-Za-z0-9._:-]{0,252}", "[1-9][0-9]{0,4}"
+client_shape = r"([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9A-Fa-f:.]{2,45}\\]):[0-9]{1,5}"
+relay = (setting("RDV_RELAY", host_shape), int(setting("RDV_PORT", port_shape)))
+target = (setting("RDV_HOST", host_shape), int(setting("RDV_HOST_PORT", port_shape)))
+ticket = setting("RDV_TICKET", "[A-Za-z0-9._-]{1,8000}")
+pin = setting("RDV_TLS", "([A-Za-z0-9_-]{43})?")  # Empty: the relay speaks no TLS.
+pool = max(1, min(32, int(setting("RDV_POOL", "[0-9]{1,4}"))))
+deadline = time.monotonic() + int(setting("RDV_SECONDS", "[0-9]{1,7}"))
+address = setting("RDV_ADDRESS", r"[A-Za-z0-9._:\\[\\]-]{1,300}")
+
+
 def dial(address):
     sock = socket.create_connection(address, 10)
-    sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
@@ -351,50 +445,174 @@ def dial(address):
     return sock
 
 
-def linger_none(sock):
-    """Makes the coming close a reset (SO_LINGER with time 0), as the other side had one."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+class Plain:
+    """A connection: one thread may read it while another writes."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def recv(self, size):
+        return self.sock.recv(size)
+
+    def sendall(self, data):
+        self.sock.sendall(data)
+
+    def end(self):
+        """Nothing more will be sent; the other direction goes on."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Makes the coming close a reset (SO_LINGER with time 0), and wakes who waits in recv."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
+    def close(self):
+        self.sock.close()
 
 
-def read_head(sock):
+class Secure(Plain):
+    """The same in TLS 1.3, with whoever has the relay's key and nobody else. TLS works in memory here: Python's
+    own TLS sockets can neither be read and written at once nor end one direction alone."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # The key is compared, and nothing else.
+        context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.received, self.to_send)
+        self.lock = threading.Lock()  # Never held while somebody waits for the network.
+        self.text, self.ended = b"", False
+        self.handshake()
+        if fingerprint(self.tls.getpeercert(True)) != pin:
+            raise OSError("it has another key than it should: somebody may be in between")
+
+    def handshake(self):
+        while True:
+            try:
+                self.tls.do_handshake()
+                return self.flush()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.fill()
+
+    def flush(self):
+        self.sock.sendall(self.to_send.read())
+
+    def fill(self):
+        raw = self.sock.recv(16384)
+        self.received.write(raw) if raw else self.received.write_eof()
+
+    def recv(self, size):
+        while not self.text and not self.ended:
+            raw = self.sock.recv(16384)
+            with self.lock:
+                self.received.write(raw) if raw else self.received.write_eof()
+                self.decrypt()
+        data, self.text = self.text[:size], self.text[size:]
+        return data
+
+    def decrypt(self):
+        """All that has come: what stayed would be lost at \`unwrap\`. An end without close_notify is an error (RFC 8446, 6.1)."""
+        try:
+            while not self.ended:
+                data = self.tls.read(65536)
+                self.text += data
+                self.ended = not data
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+
+    def sendall(self, data):
+        while data:
+            with self.lock:
+                data = data[self.tls.write(data) :]
+                raw = self.to_send.read()
+            self.sock.sendall(raw)
+
+    def end(self):
+        with self.lock:
+            try:
+                self.tls.unwrap()  # Says close_notify, and would like to read the other side's.
+            except ssl.SSLWantReadError:
+                pass
+        self.flush()
+        super().end()
+
+
+def fingerprint(certificate):
+    """SHA-256 of the SubjectPublicKeyInfo (RFC 7469, 2.4), which is the seventh field of what is signed (RFC 5280, 4.1)."""
+    _, at, end = element(certificate, 0, len(certificate), 0x30)
+    _, at, end = element(certificate, at, end, 0x30)
+    for tag in (0xA0, 0x02, 0x30, 0x30, 0x30, 0x30):  # Version, serial number, algorithm, issuer, validity, subject.
+        _, _, at = element(certificate, at, end, tag)
+    start, _, at = element(certificate, at, end, 0x30)
+    return base64.urlsafe_b64encode(hashlib.sha256(certificate[start:at]).digest()).decode().rstrip("=")
+
+
+def element(der, at, end, tag):
+    """Where the element at \`at\` starts, and where its content starts and ends; it must have this tag and lie before \`end\`."""
+    size, start = der[at + 1], at + 2
+    if size > 0x80:
+        start += size - 0x80
+        size = int.from_bytes(der[at + 2 : start], "big")
+    if der[at] != tag or der[at + 1] in (0x80, 0xFF) or start + size > end:
+        raise OSError("its certificate is not understood")
+    return at, start, start + size
+
+
+def read_head(leg):
     """Reads one answer, byte by byte: what follows its empty line belongs to the client."""
     head = b""
     while not head.endswith(b"\\r\\n\\r\\n"):
-        byte = sock.recv(1)
+        byte = leg.recv(1)
         if not byte or len(head) > 8192:
             raise OSError("the connection has ended")
         head += byte
-    lines = head.decode("latin-1").split("\\r\\n")
-    fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-    return lines[0].split(" ", 2), {name.lower(): value for name, value in fields.items()}
+    first, *lines = head.decode("latin-1").split("\\r\\n")
+    status = re.fullmatch("HTTP/1[.]1 ([1-5][0-9][0-9])( .*)?", first)
+    return status.group(1) if status else "no HTTP", lines
 
 
-def wait_for_client(sock):
-    """Gives the client's address and how many more wait; None when the relay refused for a reason that may pass."""
+def field(lines, name, shape):
+    """The value of a header, when it has the shape that it should have."""
+    for line in lines:
+        if line.lower().startswith(name + ":"):
+            value = line[len(name) + 1 :].strip(" \\t")
+            return value if re.fullmatch(shape, value) else None
+
+
+def wait_for_client(leg):
+    """Gives the client's address and how many more wait; throws when the relay refused for a reason that may pass."""
     request = "GET /v1/agent HTTP/1.1\\r\\nHost: %s:%d\\r\\nConnection: Upgrade\\r\\nUpgrade: rdv/1\\r\\nExpect: 100-continue\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n"
-    sock.settimeout(10)
-    sock.sendall((request % (relay + (env["RDV_TICKET"],))).encode())
+    leg.sendall((request % (relay + (ticket,))).encode())
     while True:
-        (_, status, *reason), fields = read_head(sock)
+        status, lines = read_head(leg)
         if status == "100":
-            sock.settimeout(None)
+            leg.sock.settimeout(None)
             accepted()
         elif status == "101":
-            return fields.get("rdv-client", "?"), int(fields.get("rdv-demand", "0"))
+            demand = field(lines, "rdv-demand", "[0-9]{1,4}")
+            return field(lines, "rdv-client", client_shape) or "?", int(demand or 0)
         elif status == "401":
             finish("the ticket has expired")
         elif status == "410":
             finish("the inviter has ended the session")
-        elif status == "409" and b'"replaced"' in sock.recv(4096):
+        elif status == "409" and b'"replaced"' in leg.recv(4096):
             finish("another machine has taken over")
         else:
-            raise OSError(" ".join([status] + reason))
+            raise OSError("it answered " + status)
 
 
 def accepted():
     with lock:
         if not state["ready"]:
-            say("ready: %s leads to %s:%d, by python3; Ctrl-C ends it" % (env["RDV_ADDRESS"], *target))
+            say("ready: %s leads to %s:%d, by python3; Ctrl-C ends it" % (address, *target))
         elif state["away"]:
             say("the relay is back")
         state.update(ready=True, away=False, failures=0)
@@ -429,8 +647,9 @@ def lost(error):
 def half():
     try:
         sock = dial(relay)
-        client, demand = wait_for_client(sock)
-    except (OSError, ValueError) as error:
+        leg = Secure(sock) if pin else Plain(sock)
+        client, demand = wait_for_client(leg)
+    except (OSError, ValueError, IndexError) as error:
         return lost(error)
     with lock:
         state["waiting"] -= 1
@@ -438,16 +657,18 @@ def half():
     say("opened: " + client)
     pair = {"in": 0, "out": 0, "broken": False}
     try:
-        service = dial(target)  # Only now: an idle connection to a service costs it a slot.
+        service = Plain(dial(target))  # Only now: an idle connection to a service costs it a slot.
     except OSError as error:
         say("closed: %s, the service %s:%d does not answer (%s)" % (client, *target, error))
-        linger_none(sock)
-        return sock.close()
-    back = threading.Thread(target=copy, args=(service, sock, pair, "out"), daemon=True)
+        leg.reset()
+        return leg.close()
+    for each in (leg, service):
+        each.sock.settimeout(None)
+    back = threading.Thread(target=copy, args=(service, leg, pair, "out"), daemon=True)
     back.start()
-    copy(sock, service, pair, "in")
+    copy(leg, service, pair, "in")
     back.join()
-    sock.close()
+    leg.close()
     service.close()
     say("closed: %s, %d bytes in, %d bytes out" % (client, pair["in"], pair["out"]))
 
@@ -460,17 +681,13 @@ def copy(source, sink, pair, way):
             if pair["broken"]:
                 return
             if not data:
-                return sink.shutdown(socket.SHUT_WR)
+                return sink.end()
             sink.sendall(data)
             pair[way] += len(data)
     except OSError:
         pair["broken"] = True
-        for sock in (source, sink):
-            linger_none(sock)
-            try:
-                sock.shutdown(socket.SHUT_RD)  # Wakes the other direction, which may wait in recv.
-            except OSError:
-                pass
+        for each in (source, sink):
+            each.reset()
 
 
 for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)):
@@ -484,24 +701,51 @@ finish("the time of the invitation is over")
   },
   "agent.pl": {
     type: "text/x-perl",
-    sha256: "90438cbd80216a87d9e2f7664b796d36844d65a09476855b70d282655839ec2a",
+    sha256: "8cef4b42ab61c98a4351ed3accd389967013b3dc4faa3fcc53acc44ecc3753b4",
     text: `# rdv agent: waits at a relay for clients and joins each to one service of this machine. Perl 5.16 or newer.
 # Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
-# One process a half, and two a pair: each direction then needs no more than read and write.
+# One process a half, which tells the main process in one line each what happens.
 use strict;
 use warnings;
+use Errno qw(EAGAIN EINTR);
+use IO::Handle;
 use Socket qw(:DEFAULT :crlf getaddrinfo IPPROTO_TCP TCP_NODELAY SO_KEEPALIVE SO_LINGER SOCK_STREAM);
 use POSIX qw(:sys_wait_h);
 
-my %env = %ENV;
-my $pool = $env{RDV_POOL} < 1 ? 1 : $env{RDV_POOL} > 32 ? 32 : int $env{RDV_POOL};
-my $service = "$env{RDV_HOST}:$env{RDV_HOST_PORT}";
-my $deadline = time + $env{RDV_SECONDS};
+my ($host, $port) = (qr/[A-Za-z0-9_:][A-Za-z0-9._:-]{0,252}/, qr/[1-9][0-9]{0,4}/);
+my $client_shape = qr/(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|\\[[0-9A-Fa-f:.]{2,45}\\]):[0-9]{1,5}/;
+my @relay = (setting('RDV_RELAY', $host), setting('RDV_PORT', $port));
+my @target = (setting('RDV_HOST', $host), setting('RDV_HOST_PORT', $port));
+my $ticket = setting('RDV_TICKET', qr/[A-Za-z0-9._-]{1,8000}/);
+my $pin = setting('RDV_TLS', qr/(?:[A-Za-z0-9_-]{43})?/); # Empty: the relay speaks no TLS.
+my $pool = setting('RDV_POOL', qr/[0-9]{1,4}/);
+$pool = $pool < 1 ? 1 : $pool > 32 ? 32 : $pool;
+my $deadline = time + setting('RDV_SECONDS', qr/[0-9]{1,7}/);
+my $address = setting('RDV_ADDRESS', qr/[A-Za-z0-9._:\\[\\]-]{1,300}/);
+my $service = join ':', @target;
 my $parent = $$;
 my (%halves, $news);
 $SIG{PIPE} = 'IGNORE';
+require Net::SSLeay, require Digest::SHA if $pin;
 
-sub say_line { print STDERR "rdv: $_[0]\\n" }
+sub setting {
+    my ($name, $shape) = @_;
+    my $value = defined $ENV{$name} ? $ENV{$name} : '';
+    return $value if $value =~ /\\A$shape\\z/;
+    say_line("$name is not understood");
+    exit 1;
+}
+
+# What others wrote must not steer a terminal or look like a line of ours: all that is shown or reported passes here.
+sub plain {
+    my ($text) = @_;
+    $text =~ s/[^ -~]/?/g;
+    return substr $text, 0, 300;
+}
+
+sub say_line { print STDERR 'rdv: ' . plain($_[0]) . "\\n" }
+
+sub report { syswrite $news, plain(join ' ', @_) . "\\n" }
 
 sub dial {
     my ($host, $port) = @_;
@@ -521,104 +765,165 @@ sub dial {
     die "$!\\n";
 }
 
-# Reads one answer, byte by byte: what follows its empty line belongs to the client.
-sub read_head {
-    my ($sock) = @_;
-    my $head = '';
-    while ($head !~ /$CRLF$CRLF\\z/) {
-        my $got = sysread $sock, $head, 1, length $head;
-        die "the connection has ended\\n" if !$got || length $head > 8192;
-    }
-    my ($status, $reason) = $head =~ m{\\AHTTP/1\\.1 (\\d+) ?([^\\r]*)} or die "not an answer of a relay\\n";
-    my %fields = map { /\\A([^:]+): *(.*)\\z/ ? (lc $1, $2) : () } split /$CRLF/, $head;
-    return ($status, $reason, \\%fields);
+# A connection to the relay. With a pin in TLS 1.3, and with nobody but who has the relay's key: names, authorities and
+# dates mean nothing.
+sub dial_relay {
+    my $leg = { sock => dial(@relay) };
+    return $leg if !$pin;
+    Net::SSLeay::load_error_strings();
+    Net::SSLeay::SSLeay_add_ssl_algorithms();
+    my $context = Net::SSLeay::CTX_new();
+    Net::SSLeay::CTX_set_min_proto_version($context, Net::SSLeay::TLS1_3_VERSION());
+    Net::SSLeay::CTX_set_mode($context, 3); # A write may be partial, and be tried again from another place in memory.
+    $leg->{tls} = Net::SSLeay::new($context);
+    Net::SSLeay::set_fd($leg->{tls}, fileno $leg->{sock});
+    Net::SSLeay::connect($leg->{tls}) == 1 or die "it does not speak TLS 1.3\\n";
+    my $certificate = Net::SSLeay::get_peer_certificate($leg->{tls});
+    my $key = Digest::SHA::sha256_base64(Net::SSLeay::X509_get_X509_PUBKEY($certificate)); # RFC 7469, section 2.4
+    $key =~ tr{+/}{-_};
+    die "it has another key than it should: somebody may be in between\\n" if $key ne $pin;
+    return $leg;
 }
 
-# A half, in a process of its own: it tells the main process in one line each what happens.
-sub half {
-    my ($delay) = @_;
-    select undef, undef, undef, $delay;
-    my $sock = dial($env{RDV_RELAY}, $env{RDV_PORT});
-    write_all($sock, join $CRLF, 'GET /v1/agent HTTP/1.1', "Host: $env{RDV_RELAY}:$env{RDV_PORT}", 'Connection: Upgrade',
-        'Upgrade: rdv/1', 'Expect: 100-continue', "Authorization: Bearer $env{RDV_TICKET}", '', '');
-    while (1) {
-        my ($status, $reason, $fields) = read_head($sock);
-        if ($status == 100) { report('accepted') }
-        elsif ($status == 101) { return join_service($sock, $fields->{'rdv-client'}, $fields->{'rdv-demand'} || 0) }
-        elsif ($status == 401) { return report('end', 'the ticket has expired') }
-        elsif ($status == 410) { return report('end', 'the inviter has ended the session') }
-        else {
-            sysread $sock, my $body, 4096;
-            return report('end', 'another machine has taken over') if $status == 409 && ($body || '') =~ /"replaced"/;
-            die "$status $reason\\n";
-        }
+# What has come: bytes, '' at the end, undef for nothing yet. Dies when the connection broke; an end without
+# close_notify was made by somebody on the way (RFC 8446, section 6.1).
+sub receive {
+    my ($leg, $most) = @_;
+    if (!$leg->{tls}) {
+        my $got = sysread($leg->{sock}, my $data, $most);
+        return defined $got ? $data : again($!);
     }
+    Net::SSLeay::ERR_clear_error();
+    my ($data, $got) = Net::SSLeay::read($leg->{tls}, $most);
+    return $data if $got > 0;
+    my $error = Net::SSLeay::get_error($leg->{tls}, $got);
+    return $error == 6 ? '' : $error == 2 || $error == 3 ? undef : die "the connection was cut\\n";
 }
 
-sub report { syswrite $news, join(' ', @_) . "\\n" }
-
-sub join_service {
-    my ($sock, $client, $demand) = @_;
-    return if getppid() != $parent;
-    report('paired', $demand, $client);
-    my $target = eval { dial($env{RDV_HOST}, $env{RDV_HOST_PORT}) };
-    if (!$target) {
-        chomp(my $error = $@);
-        report('closed', "$client, the service $service does not answer ($error)");
-        return reset_all($sock);
+# How much of it was taken.
+sub transmit {
+    my ($leg, $data) = @_;
+    if (!$leg->{tls}) {
+        my $wrote = syswrite $leg->{sock}, $data;
+        return defined $wrote ? $wrote : again($!) || 0;
     }
-    pipe my $count, my $counted;
-    my $up = fork // die "$!\\n";
-    if (!$up) {
-        $SIG{TERM} = 'DEFAULT';
-        my ($bytes, $whole) = copy($sock, $target);
-        syswrite $counted, $bytes;
-        if (!$whole) {
-            reset_all($sock, $target);
-            kill 'USR1', getppid();
-            shutdown $target, 0; # Wakes the other direction, which may wait in its read.
-        }
-        POSIX::_exit(0);
-    }
-    close $counted;
-    my $broken = 0;
-    $SIG{USR1} = sub { $broken = 1 };
-    $SIG{TERM} = sub { kill 'TERM', $up; POSIX::_exit(0) };
-    my ($out, $whole) = copy($target, $sock, \\$broken);
-    if (!$whole) { reset_all($sock, $target); kill 'TERM', $up }
-    my $in = '';
-    1 while !defined sysread($count, $in, 64);
-    waitpid $up, 0;
-    report('closed', "$client, " . ($in || 'unknown') . " bytes in, $out bytes out");
+    Net::SSLeay::ERR_clear_error();
+    my $wrote = Net::SSLeay::write($leg->{tls}, $data);
+    return $wrote if $wrote > 0;
+    my $error = Net::SSLeay::get_error($leg->{tls}, $wrote);
+    return $error == 2 || $error == 3 ? 0 : die "the connection was cut\\n";
 }
 
-# One direction: bytes, then its end; the other direction may go on. Gives the bytes, and whether the end was clean.
-sub copy {
-    my ($from, $to, $broken) = @_;
-    my $bytes = 0;
-    while (!($broken && $$broken)) {
-        my $got = sysread $from, my $data, 65536;
-        return ($bytes, 0) if !defined $got || $broken && $$broken;
-        if (!$got) { shutdown $to, 1; return ($bytes, 1) }
-        return ($bytes, 0) if !write_all($to, $data);
-        $bytes += $got;
-    }
-    return ($bytes, 0);
-}
-
-sub write_all {
-    my ($to, $data) = @_;
-    my $done = 0;
-    while ($done < length $data) {
-        my $wrote = syswrite $to, $data, length($data) - $done, $done;
-        return 0 if !defined $wrote;
-        $done += $wrote;
-    }
+# Says that no more will come; the other direction goes on. False when it has to be said again.
+sub end_sending {
+    my ($leg) = @_;
+    return 0 if $leg->{tls} && Net::SSLeay::shutdown($leg->{tls}) < 0;
+    shutdown $leg->{sock}, 1;
     return 1;
 }
 
+sub again { $_[0] == EAGAIN || $_[0] == EINTR ? undef : die "$_[0]\\n" }
+
 # Makes the coming close a reset (SO_LINGER with time 0), as the other side had one.
-sub reset_all { setsockopt($_, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0) for @_ }
+sub reset_all { setsockopt($_->{sock}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0) for @_ }
+
+# Reads one answer, byte by byte: what follows its empty line belongs to the client.
+sub read_head {
+    my ($leg) = @_;
+    my $head = '';
+    while ($head !~ /\\r\\n\\r\\n\\z/) {
+        my $byte = receive($leg, 1);
+        next if !defined $byte;
+        die "the connection has ended\\n" if $byte eq '' || length $head > 8192;
+        $head .= $byte;
+    }
+    my ($first, @lines) = split /\\r\\n/, $head;
+    my ($status) = ($first || '') =~ m{\\AHTTP/1\\.1 ([1-5][0-9][0-9])(?: |\\z)};
+    return ($status || 0, \\@lines);
+}
+
+# The value of a header, when it has the shape that it should have.
+sub field {
+    my ($lines, $name, $shape) = @_;
+    my ($line) = grep { /\\A$name:/i } @$lines;
+    return ($line || '') =~ /\\A[^:]*:[ \\t]*($shape)[ \\t]*\\z/ ? $1 : undef;
+}
+
+# A half, in a process of its own.
+sub half {
+    my ($delay) = @_;
+    select undef, undef, undef, $delay;
+    local $SIG{ALRM} = sub { die "no answer in time\\n" };
+    alarm 20;
+    my $leg = dial_relay();
+    alarm 10;
+    transmit($leg, join $CRLF, 'GET /v1/agent HTTP/1.1', 'Host: ' . join(':', @relay), 'Connection: Upgrade',
+        'Upgrade: rdv/1', 'Expect: 100-continue', "Authorization: Bearer $ticket", '', '');
+    while (1) {
+        my ($status, $lines) = read_head($leg);
+        alarm 0 if $status == 100 || $status == 101;
+        if ($status == 100) { report('accepted') }
+        elsif ($status == 101) {
+            my $client = field($lines, 'rdv-client', $client_shape) || '?';
+            return join_service($leg, $client, field($lines, 'rdv-demand', qr/[0-9]{1,4}/) || 0);
+        }
+        elsif ($status == 401) { return report('end', 'the ticket has expired') }
+        elsif ($status == 410) { return report('end', 'the inviter has ended the session') }
+        else {
+            my $body = $status == 409 ? receive($leg, 4096) : '';
+            return report('end', 'another machine has taken over') if ($body || '') =~ /"replaced"/;
+            die $status ? "it answered $status\\n" : "not an answer of a relay\\n";
+        }
+    }
+}
+
+sub join_service {
+    my ($leg, $client, $demand) = @_;
+    return if getppid() != $parent;
+    report('paired', $demand, $client);
+    my $local = { sock => eval { dial(@target) } };
+    if (!$local->{sock}) {
+        chomp(my $error = $@);
+        report('closed', "$client, the service $service does not answer ($error)");
+        return reset_all($leg);
+    }
+    my ($in, $out) = ({ from => $leg, to => $local }, { from => $local, to => $leg });
+    $_->{sock}->blocking(0) for $leg, $local;
+    $_->{data} = '', $_->{bytes} = 0 for $in, $out;
+    eval { move_all($in, $out); 1 } or reset_all($leg, $local);
+    report('closed', "$client, $in->{bytes} bytes in, $out->{bytes} bytes out");
+}
+
+# Both directions until both have ended; dies when a side broke.
+sub move_all {
+    while (my @open = grep { !$_->{done} } @_) {
+        my ($ears, $mouths, $wait) = ('', '', undef);
+        for my $flow (@open) {
+            if ($flow->{ended} || $flow->{data} ne '') { vec($mouths, fileno $flow->{to}{sock}, 1) = 1; next }
+            vec($ears, fileno $flow->{from}{sock}, 1) = 1;
+            $wait = 0 if $flow->{from}{tls} && Net::SSLeay::pending($flow->{from}{tls});
+        }
+        select $ears, $mouths, undef, $wait;
+        step($_) for @open;
+    }
+}
+
+# One direction: bytes, then its end; the other direction may go on.
+sub step {
+    my ($flow) = @_;
+    if (!$flow->{ended} && $flow->{data} eq '') {
+        my $data = receive($flow->{from}, 65536);
+        return if !defined $data;
+        $flow->{data} = $data;
+        $flow->{ended} = $data eq '';
+    }
+    if ($flow->{data} ne '') {
+        my $wrote = transmit($flow->{to}, $flow->{data});
+        substr $flow->{data}, 0, $wrote, '';
+        $flow->{bytes} += $wrote;
+    }
+    $flow->{done} = end_sending($flow->{to}) if $flow->{ended};
+}
 
 sub start_half {
     my ($delay) = @_;
@@ -656,19 +961,19 @@ while (time < $deadline) {
     while ($text =~ s/\\A(\\w+) ?(.*)\\n//) {
         my ($event, $rest) = ($1, $2);
         if ($event eq 'accepted') {
-            say_line("ready: $env{RDV_ADDRESS} leads to $service, by perl; Ctrl-C ends it") if !$ready;
+            say_line("ready: $address leads to $service, by perl; Ctrl-C ends it") if !$ready;
             say_line('the relay is back') if $away;
             ($ready, $away, $wanted, $delay, $window) = (1, 0, $pool, 0, 0.5);
         }
         elsif ($event eq 'paired') {
-            my ($demand, $client) = split / /, $rest;
+            my ($demand, $client) = $rest =~ /\\A([0-9]{1,4}) (\\S+)\\z/ or next;
             $waiting--;
             start_half(0), $waiting++ while $waiting < ($demand > 32 ? 32 : $demand);
             say_line("opened: $client");
         }
         elsif ($event eq 'closed') { say_line("closed: $rest") }
         elsif ($event eq 'lost') {
-            say_line("the relay $env{RDV_RELAY} is away ($rest); trying again") if !$away;
+            say_line("the relay $relay[0] is away ($rest); trying again") if !$away;
             $waiting--;
             ($away, $wanted, $delay) = (1, 1, 0.05 + rand $window);
             $window = $window < 4 ? $window * 2 : $window < 30 ? $window + 1 : 30;

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { claimAnswer } from "../../control/join/claim-answer.ts";
 import { joinFiles } from "../../control/join/embedded.ts";
 import { joinScript } from "../../control/join/script.ts";
+import type { Identity } from "../../net/tls/certificate.ts";
 import type { Ticket } from "../../protocol/tickets.ts";
 import { claimPorts } from "../fixtures/ports.ts";
 import { startBench } from "../relay-node/harness.ts";
@@ -33,10 +34,11 @@ interface Served {
   claim(): Promise<string>;
 }
 
-export async function startJoinBench(): Promise<JoinBench> {
+/** With `tls` the relay has a key, and scripts that can speak TLS do. */
+export async function startJoinBench({ tls }: { readonly tls?: Identity } = {}): Promise<JoinBench> {
   await using held = new AsyncDisposableStack();
   const ports = held.use(await claimPorts());
-  const bench = held.use(await startBench({ sharedPort: ports.port(0) }));
+  const bench = held.use(await startBench({ sharedPort: ports.port(0), ...(tls ? { tls } : {}) }));
   const invitations = new Map<string, Served>();
   const web = createServer((request, response) => void serve(request, response, invitations));
   web.listen(0, "127.0.0.1");
@@ -48,7 +50,7 @@ export async function startJoinBench(): Promise<JoinBench> {
 
   async function invite(target: string, seconds = 3_600, changes: Partial<Ticket> = {}): Promise<Invited> {
     last += 1;
-    const code = `TEST-${String(last).padStart(4, "0")}`;
+    const code = `TESTS-${String(last).padStart(5, "0")}`;
     const url = `${origin}/j/${code}`;
     const clientPort = changes.clientPort ?? ports.port((ownPorts += 1));
     const session = `s_joined${String(last).padStart(20, "0")}`;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { test } from "node:test";
+import { createIdentity } from "../../net/tls/certificate.ts";
 import { dial, readToEnd } from "../fixtures/clients.ts";
 import { startService } from "../fixtures/services.ts";
 import { until, within } from "../fixtures/within.ts";
@@ -19,7 +20,7 @@ test(
   "the ends of connections are carried as far as each method can, and the inviter ends it all",
   { skip: skipVariants, concurrency: true },
   async (t) => {
-    await using bench = await startJoinBench();
+    await using bench = await startJoinBench({ tls: createIdentity() });
     const seen = new Map<string, Seen>();
 
     await eachVariant(t, async (variant) => {
@@ -28,6 +29,8 @@ test(
       const invited = await bench.invite(`127.0.0.1:${service.port}`);
       await using joined = await joinWith(invited, variant);
       await joined.script.says("ready:", 20_000);
+      const encrypted = !joined.script.output().stderr.includes("the way to the relay is not encrypted");
+      assert.equal(encrypted, variant.encrypted, "the leg to the relay");
 
       const halfClose = await answerComesAfterTheEnd(invited.clientPort);
       assert.equal(halfClose, variant.halfClose, "a late answer after half-close");
@@ -42,6 +45,7 @@ test(
         title: variant.title,
         halfClose,
         reset,
+        encrypted,
         counts: /closed: \S+, \d+ bytes in, \d+ bytes out/.test(joined.script.output().stderr),
       });
 

@@ -4,6 +4,8 @@ export interface Seen {
   readonly halfClose: boolean;
   readonly reset: boolean;
   readonly counts: boolean;
+  /** The way to a relay that speaks TLS is encrypted. */
+  readonly encrypted: boolean;
 }
 
 /** `docs/join-methods.md`, from what was seen. */
@@ -15,13 +17,15 @@ export function methodsTable(seen: readonly Seen[]): string {
     "late answer after half-close",
     "reset stays a reset",
     "counts bytes",
+    "encrypted leg",
   ];
-  const rows = seen.map(({ title, halfClose, reset, counts }) => [
+  const rows = seen.map(({ title, halfClose, reset, counts, encrypted }) => [
     title,
     "yes",
     yesNo(halfClose),
     yesNo(reset),
     yesNo(counts),
+    yesNo(encrypted),
   ]);
   const widths = head.map((_, column) =>
     Math.max(...[head, ...rows].map((row) => (row[column] ?? "").length)),
@@ -50,6 +54,9 @@ ${rows.map(line).join("\n")}
 - bash and \`nc\` cannot end one direction of a connection and go on with the other. They are for interactive use, and the script says so before it asks:
   what a service says later than 2 s after its client has ended is lost, with busybox's \`nc\` at once. On systems without \`/proc\`, OpenBSD's \`nc\` does
   not even notice that a connection has ended; the relay then closes it after 10 minutes.
+- The leg to the relay is TLS 1.3, pinned to the relay's key as the claim names it, with node, with python3 from 3.7 on where its OpenSSL has TLS 1.3,
+  and with perl where it has Net::SSLeay (which comes with IO::Socket::SSL). The other methods speak plain TCP to the relay, and the script says so before
+  it asks: what passes is then as secret as the service makes it, which ssh does and VNC does not.
 - Bytes are counted by the agent itself or by \`dd\`; busybox's \`dd\` may be built without that.
 - A relay that vanishes without a word (power, cable) is noticed by node, python3, perl and socat through TCP keepalive; ncat, nc and bash send none.
 - Every method waits again by itself when the relay was away, and ends on Ctrl-C, at the end of the invitation's time, and when the inviter ends it.

@@ -11,11 +11,21 @@ export interface Variant extends Programs {
   readonly halfClose: boolean;
   /** A reset of one side is a reset for the other. */
   readonly reset: boolean;
+  /** Its half of a pair comes in TLS, where the relay speaks it. */
+  readonly encrypted: boolean;
 }
 
 /** Every method once, and every shell at least once with a method that the shell itself drives. */
 export const variants: readonly Variant[] = [
-  { title: "node", method: "node", shell: "zsh", tool: { name: "node" }, halfClose: true, reset: true },
+  {
+    title: "node",
+    method: "node",
+    shell: "zsh",
+    tool: { name: "node" },
+    halfClose: true,
+    reset: true,
+    encrypted: true,
+  },
   {
     title: "python3",
     method: "python3",
@@ -23,10 +33,35 @@ export const variants: readonly Variant[] = [
     tool: { name: "python3" },
     halfClose: true,
     reset: true,
+    encrypted: true,
   },
-  { title: "perl", method: "perl", shell: "busybox", tool: { name: "perl" }, halfClose: true, reset: true },
-  { title: "socat", method: "socat", shell: "dash", tool: { name: "socat" }, halfClose: true, reset: false },
-  { title: "ncat", method: "ncat", shell: "zsh", tool: { name: "ncat" }, halfClose: true, reset: false },
+  {
+    title: "perl",
+    method: "perl",
+    shell: "busybox",
+    tool: { name: "perl" },
+    halfClose: true,
+    reset: true,
+    encrypted: true,
+  },
+  {
+    title: "socat",
+    method: "socat",
+    shell: "dash",
+    tool: { name: "socat" },
+    halfClose: true,
+    reset: false,
+    encrypted: false,
+  },
+  {
+    title: "ncat",
+    method: "ncat",
+    shell: "zsh",
+    tool: { name: "ncat" },
+    halfClose: true,
+    reset: false,
+    encrypted: false,
+  },
   {
     title: "nc (busybox)",
     method: "nc",
@@ -34,6 +69,7 @@ export const variants: readonly Variant[] = [
     tool: { name: "nc", from: "busybox" },
     halfClose: false,
     reset: false,
+    encrypted: false,
   },
   {
     title: "nc (OpenBSD)",
@@ -42,8 +78,17 @@ export const variants: readonly Variant[] = [
     tool: { name: "nc", from: "nc.openbsd" },
     halfClose: false,
     reset: false,
+    encrypted: false,
   },
-  { title: "bash", method: "bash", shell: "bash", tool: { name: "bash" }, halfClose: false, reset: false },
+  {
+    title: "bash",
+    method: "bash",
+    shell: "bash",
+    tool: { name: "bash" },
+    halfClose: false,
+    reset: false,
+    encrypted: false,
+  },
 ];
 
 /** Why the tests of all variants are skipped here, or false. */

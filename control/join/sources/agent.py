@@ -1,20 +1,16 @@
-# rdv agent: waits at a relay for clients and joins each to one service of this machine. Python 3.5 or newer.
+# rdv agent: waits at a relay for clients and joins each to one service of this machine. Python 3.5 or newer; TLS needs 3.7.
 # Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
-import os, random, signal, socket, struct, sys, threading, time
+import base64, hashlib, os, random, re, signal, socket, ssl, struct, sys, threading, time
 
-env = os.environ
-relay = (env["RDV_RELAY"], int(env["RDV_PORT"]))
-target = (env["RDV_HOST"], int(env["RDV_HOST_PORT"]))
-pool = max(1, min(32, int(env["RDV_POOL"])))
-deadline = time.monotonic() + int(env["RDV_SECONDS"])
 over = threading.Event()
 lock = threading.RLock()
 state = {"waiting": 0, "away": False, "ready": False, "failures": 0}
 
 
 def say(text):
+    """All that is shown passes here: what others wrote must not steer a terminal or look like a line of ours."""
     with lock:
-        sys.stderr.write("rdv: " + text + "\n")
+        sys.stderr.write("rdv: " + re.sub("[^ -~]", "?", text)[:300] + "\n")
         sys.stderr.flush()
 
 
@@ -26,9 +22,26 @@ def finish(reason, code=0):
             os._exit(code)  # Threads that wait for bytes end with the process.
 
 
+def setting(name, shape):
+    value = os.environ.get(name, "")
+    if not re.fullmatch(shape, value):
+        finish(name + " is not understood", 1)
+    return value
+
+
+host_shape, port_shape = "[A-Za-z0-9_:][A-Za-z0-9._:-]{0,252}", "[1-9][0-9]{0,4}"
+client_shape = r"([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}"
+relay = (setting("RDV_RELAY", host_shape), int(setting("RDV_PORT", port_shape)))
+target = (setting("RDV_HOST", host_shape), int(setting("RDV_HOST_PORT", port_shape)))
+ticket = setting("RDV_TICKET", "[A-Za-z0-9._-]{1,8000}")
+pin = setting("RDV_TLS", "([A-Za-z0-9_-]{43})?")  # Empty: the relay speaks no TLS.
+pool = max(1, min(32, int(setting("RDV_POOL", "[0-9]{1,4}"))))
+deadline = time.monotonic() + int(setting("RDV_SECONDS", "[0-9]{1,7}"))
+address = setting("RDV_ADDRESS", r"[A-Za-z0-9._:\[\]-]{1,300}")
+
+
 def dial(address):
     sock = socket.create_connection(address, 10)
-    sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
@@ -36,50 +49,174 @@ def dial(address):
     return sock
 
 
-def linger_none(sock):
-    """Makes the coming close a reset (SO_LINGER with time 0), as the other side had one."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+class Plain:
+    """A connection: one thread may read it while another writes."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def recv(self, size):
+        return self.sock.recv(size)
+
+    def sendall(self, data):
+        self.sock.sendall(data)
+
+    def end(self):
+        """Nothing more will be sent; the other direction goes on."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Makes the coming close a reset (SO_LINGER with time 0), and wakes who waits in recv."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
+    def close(self):
+        self.sock.close()
 
 
-def read_head(sock):
+class Secure(Plain):
+    """The same in TLS 1.3, with whoever has the relay's key and nobody else. TLS works in memory here: Python's
+    own TLS sockets can neither be read and written at once nor end one direction alone."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # The key is compared, and nothing else.
+        context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.received, self.to_send)
+        self.lock = threading.Lock()  # Never held while somebody waits for the network.
+        self.text, self.ended = b"", False
+        self.handshake()
+        if fingerprint(self.tls.getpeercert(True)) != pin:
+            raise OSError("it has another key than it should: somebody may be in between")
+
+    def handshake(self):
+        while True:
+            try:
+                self.tls.do_handshake()
+                return self.flush()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.fill()
+
+    def flush(self):
+        self.sock.sendall(self.to_send.read())
+
+    def fill(self):
+        raw = self.sock.recv(16384)
+        self.received.write(raw) if raw else self.received.write_eof()
+
+    def recv(self, size):
+        while not self.text and not self.ended:
+            raw = self.sock.recv(16384)
+            with self.lock:
+                self.received.write(raw) if raw else self.received.write_eof()
+                self.decrypt()
+        data, self.text = self.text[:size], self.text[size:]
+        return data
+
+    def decrypt(self):
+        """All that has come: what stayed would be lost at `unwrap`. An end without close_notify is an error (RFC 8446, 6.1)."""
+        try:
+            while not self.ended:
+                data = self.tls.read(65536)
+                self.text += data
+                self.ended = not data
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+
+    def sendall(self, data):
+        while data:
+            with self.lock:
+                data = data[self.tls.write(data) :]
+                raw = self.to_send.read()
+            self.sock.sendall(raw)
+
+    def end(self):
+        with self.lock:
+            try:
+                self.tls.unwrap()  # Says close_notify, and would like to read the other side's.
+            except ssl.SSLWantReadError:
+                pass
+        self.flush()
+        super().end()
+
+
+def fingerprint(certificate):
+    """SHA-256 of the SubjectPublicKeyInfo (RFC 7469, 2.4), which is the seventh field of what is signed (RFC 5280, 4.1)."""
+    _, at, end = element(certificate, 0, len(certificate), 0x30)
+    _, at, end = element(certificate, at, end, 0x30)
+    for tag in (0xA0, 0x02, 0x30, 0x30, 0x30, 0x30):  # Version, serial number, algorithm, issuer, validity, subject.
+        _, _, at = element(certificate, at, end, tag)
+    start, _, at = element(certificate, at, end, 0x30)
+    return base64.urlsafe_b64encode(hashlib.sha256(certificate[start:at]).digest()).decode().rstrip("=")
+
+
+def element(der, at, end, tag):
+    """Where the element at `at` starts, and where its content starts and ends; it must have this tag and lie before `end`."""
+    size, start = der[at + 1], at + 2
+    if size > 0x80:
+        start += size - 0x80
+        size = int.from_bytes(der[at + 2 : start], "big")
+    if der[at] != tag or der[at + 1] in (0x80, 0xFF) or start + size > end:
+        raise OSError("its certificate is not understood")
+    return at, start, start + size
+
+
+def read_head(leg):
     """Reads one answer, byte by byte: what follows its empty line belongs to the client."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        byte = sock.recv(1)
+        byte = leg.recv(1)
         if not byte or len(head) > 8192:
             raise OSError("the connection has ended")
         head += byte
-    lines = head.decode("latin-1").split("\r\n")
-    fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-    return lines[0].split(" ", 2), {name.lower(): value for name, value in fields.items()}
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = re.fullmatch("HTTP/1[.]1 ([1-5][0-9][0-9])( .*)?", first)
+    return status.group(1) if status else "no HTTP", lines
 
 
-def wait_for_client(sock):
-    """Gives the client's address and how many more wait; None when the relay refused for a reason that may pass."""
+def field(lines, name, shape):
+    """The value of a header, when it has the shape that it should have."""
+    for line in lines:
+        if line.lower().startswith(name + ":"):
+            value = line[len(name) + 1 :].strip(" \t")
+            return value if re.fullmatch(shape, value) else None
+
+
+def wait_for_client(leg):
+    """Gives the client's address and how many more wait; throws when the relay refused for a reason that may pass."""
     request = "GET /v1/agent HTTP/1.1\r\nHost: %s:%d\r\nConnection: Upgrade\r\nUpgrade: rdv/1\r\nExpect: 100-continue\r\nAuthorization: Bearer %s\r\n\r\n"
-    sock.settimeout(10)
-    sock.sendall((request % (relay + (env["RDV_TICKET"],))).encode())
+    leg.sendall((request % (relay + (ticket,))).encode())
     while True:
-        (_, status, *reason), fields = read_head(sock)
+        status, lines = read_head(leg)
         if status == "100":
-            sock.settimeout(None)
+            leg.sock.settimeout(None)
             accepted()
         elif status == "101":
-            return fields.get("rdv-client", "?"), int(fields.get("rdv-demand", "0"))
+            demand = field(lines, "rdv-demand", "[0-9]{1,4}")
+            return field(lines, "rdv-client", client_shape) or "?", int(demand or 0)
         elif status == "401":
             finish("the ticket has expired")
         elif status == "410":
             finish("the inviter has ended the session")
-        elif status == "409" and b'"replaced"' in sock.recv(4096):
+        elif status == "409" and b'"replaced"' in leg.recv(4096):
             finish("another machine has taken over")
         else:
-            raise OSError(" ".join([status] + reason))
+            raise OSError("it answered " + status)
 
 
 def accepted():
     with lock:
         if not state["ready"]:
-            say("ready: %s leads to %s:%d, by python3; Ctrl-C ends it" % (env["RDV_ADDRESS"], *target))
+            say("ready: %s leads to %s:%d, by python3; Ctrl-C ends it" % (address, *target))
         elif state["away"]:
             say("the relay is back")
         state.update(ready=True, away=False, failures=0)
@@ -114,8 +251,9 @@ def lost(error):
 def half():
     try:
         sock = dial(relay)
-        client, demand = wait_for_client(sock)
-    except (OSError, ValueError) as error:
+        leg = Secure(sock) if pin else Plain(sock)
+        client, demand = wait_for_client(leg)
+    except (OSError, ValueError, IndexError) as error:
         return lost(error)
     with lock:
         state["waiting"] -= 1
@@ -123,16 +261,18 @@ def half():
     say("opened: " + client)
     pair = {"in": 0, "out": 0, "broken": False}
     try:
-        service = dial(target)  # Only now: an idle connection to a service costs it a slot.
+        service = Plain(dial(target))  # Only now: an idle connection to a service costs it a slot.
     except OSError as error:
         say("closed: %s, the service %s:%d does not answer (%s)" % (client, *target, error))
-        linger_none(sock)
-        return sock.close()
-    back = threading.Thread(target=copy, args=(service, sock, pair, "out"), daemon=True)
+        leg.reset()
+        return leg.close()
+    for each in (leg, service):
+        each.sock.settimeout(None)
+    back = threading.Thread(target=copy, args=(service, leg, pair, "out"), daemon=True)
     back.start()
-    copy(sock, service, pair, "in")
+    copy(leg, service, pair, "in")
     back.join()
-    sock.close()
+    leg.close()
     service.close()
     say("closed: %s, %d bytes in, %d bytes out" % (client, pair["in"], pair["out"]))
 
@@ -145,17 +285,13 @@ def copy(source, sink, pair, way):
             if pair["broken"]:
                 return
             if not data:
-                return sink.shutdown(socket.SHUT_WR)
+                return sink.end()
             sink.sendall(data)
             pair[way] += len(data)
     except OSError:
         pair["broken"] = True
-        for sock in (source, sink):
-            linger_none(sock)
-            try:
-                sock.shutdown(socket.SHUT_RD)  # Wakes the other direction, which may wait in recv.
-            except OSError:
-                pass
+        for each in (source, sink):
+            each.reset()
 
 
 for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)):

@@ -34,11 +34,20 @@ works() { # A program that is there may still be a stub, or too old.
   have "$1" || return 1
   case $1 in
     npx) within 10 npx_rdv --version ;;
-    node) node --input-type=module -e 'import "node:net"' ;;
-    python3) python3 -c 'import socket, threading' ;;
+    node) node --input-type=module -e 'import { X509Certificate } from "node:crypto"' ;;
+    python3) python3 -c 'import socket, ssl, threading' ;;
     perl) perl -MSocket=getaddrinfo -e 1 ;;
     nc | socat | ncat) have mkfifo && have dd ;;
     bash) have mkfifo && have dd && bash -c '(: </dev/tcp/127.0.0.1/1) 2>&1 | grep -qi refused' ;;
+  esac >/dev/null 2>&1
+}
+
+encrypts() { # Whether the method can speak TLS 1.3 with the relay.
+  case $method in
+    node) ;;
+    python3) python3 -c 'import ssl; assert ssl.HAS_TLSv1_3 and ssl.TLSVersion' ;;
+    perl) perl -MNet::SSLeay -MDigest::SHA -e 'Net::SSLeay::TLS1_3_VERSION(), Net::SSLeay->can("CTX_set_min_proto_version") || die' ;;
+    *) return 1 ;;
   esac >/dev/null 2>&1
 }
 
@@ -66,6 +75,9 @@ choose_method() {
     bash) half_close= ;;
     nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
+  plain="
+           in plain TCP: the way to the relay is not encrypted"
+  ! encrypts || plain=
   [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }
 
@@ -87,7 +99,7 @@ ask_consent() {
     what   $host:$port
     from   $address (session $session)
     until  $until
-    with   $method$note
+    with   $method$note$plain
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 
@@ -142,6 +154,8 @@ END
   case $RDV_RELAY in '' | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
   case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
+  [ -z "$plain" ] || RDV_TLS=
+  [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
   export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }
