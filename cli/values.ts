@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { Cidr, Fingerprint, Host, Port, Region, SessionName } from "../protocol/api.ts";
+import { RdvError } from "../protocol/errors.ts";
 import type * as z from "zod";
 
 /** A range of TCP ports, both ends included. */
@@ -72,9 +73,17 @@ export function collectFingerprint(text: string, previous: readonly string[] | u
   return [...(previous ?? []), text];
 }
 
-/** Collects a repeatable `--allow` of address ranges. */
+/** Collects a repeatable option of address ranges. */
 export function collectCidr(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), parseCidr(text)];
+}
+
+/** Address ranges of an environment variable, with commas or spaces between; throws `usage`. */
+export function parseCidrs(name: string, env: NodeJS.ProcessEnv): string[] {
+  const ranges = (env[name] ?? "").split(/[\s,]+/).filter(Boolean);
+  const wrong = ranges.find((range) => !Cidr.safeParse(range).success);
+  if (wrong === undefined) return ranges;
+  throw new RdvError("usage", `${name}: "${wrong}" is no address range; write 127.0.0.1 or 10.0.0.0/8`);
 }
 
 /** Collects a repeatable `--allow` of address ranges, of which `all` stands for every address. */

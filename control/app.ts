@@ -4,7 +4,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { adminKeyHash, authenticate, checkAccess, readToken } from "./auth.ts";
 import type { Caller } from "./auth.ts";
-import { behindLocalProxy } from "./client-address.ts";
+import { clientAddress } from "./client-address.ts";
 import { problemAnswer, securityHeaders } from "./problems.ts";
 import { publicRoutes } from "./public-routes.ts";
 import { createRateLimits } from "./rate-limit.ts";
@@ -20,10 +20,13 @@ interface AppDeps extends Services {
   readonly admit?: (request: Request, account: string) => boolean;
 }
 
-/** What the host knows of a request beyond its text: the address at the other end of the connection, and the port there. */
+/** Who sent a request, as the host knows it. What headers say of it is for the host to judge, and for nobody else. */
 export interface Peer {
   readonly address?: string | undefined;
+  /** Of the client's own connection; undefined where the host sees another one. */
   readonly port?: number | undefined;
+  /** By which the client came; by default the request's URL tells it. */
+  readonly origin?: string | undefined;
 }
 
 type App = Hono<{ Bindings: Peer }>;
@@ -78,8 +81,7 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
   }
 
   return async (route, c) => {
-    const address =
-      behindLocalProxy(c.env.address, c.req.header("x-forwarded-for") ?? null)?.slice(0, 60) ?? "unknown";
+    const address = clientAddress(c.env);
     if (route.path !== "/healthz") {
       adminKeyHash(env);
       signer.jwks();

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { Peer } from "./app.ts";
 import type { Caller } from "./auth.ts";
 import { readJson, readQuery } from "./body.ts";
 
@@ -28,8 +29,8 @@ export interface Call {
   readonly caller: Caller;
   /** Address from which the request comes; `unknown` when the host does not say. */
   readonly address: string;
-  /** The other end of the connection itself, as far as the host sees it. */
-  readonly peer: { readonly address?: string | undefined; readonly port?: number | undefined };
+  /** The client as its host sees it. */
+  readonly peer: Peer;
 }
 
 /** One route of the control plane: the app serves it, the API document describes it, a test tries to break into it. */

@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly publicHost?: string | undefined;
   /** Origin of the control plane for others, when a proxy stands before it. */
   readonly publicUrl?: string | undefined;
+  /** Addresses and ranges of the proxies that are believed about their clients; by default nobody. */
+  readonly trustProxy?: readonly string[];
   readonly controlPort: number;
   readonly relayPort: number;
   readonly ports: { readonly from: number; readonly to: number };
@@ -64,6 +66,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
         RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
         ...(publicUrl === undefined ? {} : { RDV_PUBLIC_URL: publicUrl }),
       },
+      trustProxy: options.trustProxy,
       log,
     }),
   );

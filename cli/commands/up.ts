@@ -19,7 +19,7 @@ import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { collect, parseHost, parseListenPort, parseRegion, parseUrl } from "../values.ts";
+import { collect, collectCidr, parseCidrs, parseHost, parseListenPort, parseRegion, parseUrl } from "../values.ts";
 
 const examples = `
 Examples:
@@ -32,6 +32,7 @@ const Options = z.object({
   host: z.string(),
   publicHost: z.string().optional(),
   publicUrl: z.string().optional(),
+  trustProxy: z.array(z.string()).optional(),
   controlPort: z.number(),
   relayPort: z.number(),
   ports: z.object({ from: z.number(), to: z.number() }),
@@ -50,6 +51,11 @@ export function upCommand(runtime: Runtime): Command {
           .option("--host <address>", "local address to listen on", parseHost, "127.0.0.1")
           .option("--public-host <host>", "name or address by which others reach this machine", parseHost)
           .option("--public-url <url>", "address of the control plane behind a TLS proxy", parseUrl)
+          .option(
+            "--trust-proxy <cidr>",
+            "a proxy that is believed about its clients' addresses; repeatable (env RDV_TRUST_PROXY; default: none)",
+            collectCidr,
+          )
           .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
           .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
           .addOption(portsOption())
@@ -72,6 +78,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   await using pump = await openPump(rawOptions, output.log);
   await using running = await createUp({
     ...options,
+    trustProxy: options.trustProxy ?? parseCidrs("RDV_TRUST_PROXY", runtime.env),
     stateDir,
     tls,
     pump,

@@ -28,6 +28,8 @@ import { shareConnections } from "./connections.ts";
 import { openDatabase } from "./database.ts";
 import { createObjectClass } from "./objects.ts";
 import type { ObjectClass, ObjectClassDeps } from "./objects.ts";
+import { createPeerReader } from "./trusted-proxies.ts";
+import type { ReadPeer } from "./trusted-proxies.ts";
 import { createUpgrades } from "./upgrades.ts";
 import { keepYoungHeapSmall } from "./young-heap.ts";
 import type { Upgrades } from "./upgrades.ts";
@@ -41,6 +43,8 @@ export interface ControlHostOptions {
   readonly stateDir: string;
   /** The secrets of the control plane. */
   readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL">;
+  /** Addresses and ranges of the proxies that are believed about their clients; by default nobody. */
+  readonly trustProxy?: readonly string[] | undefined;
   readonly log: Log;
 }
 
@@ -63,16 +67,20 @@ export async function createControlHost({
   port,
   stateDir,
   env: secrets,
+  trustProxy = [],
   log,
 }: ControlHostOptions): Promise<ControlHost> {
   keepYoungHeapSmall();
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
-  const server = createHttpServer(async (request, peer) => await app.fetch(request, peer));
+  const readPeer = createPeerReader(trustProxy);
+  const fetch = async (request: Request, peer: Peer): Promise<Response> => await app.fetch(request, peer);
+  const server = createHttpServer(fetch, readPeer);
   const connections = shareConnections(server, connectionBudget());
   const upgrades = createUpgrades({
-    fetch: async (request, peer) => await app.fetch(request, peer),
+    fetch,
+    readPeer,
     settle: (connection, account) => connections.settle(connection, account),
     log,
   });
@@ -175,9 +183,12 @@ function logFailure(log: Log, error: unknown, requestId: string): void {
   });
 }
 
-function createHttpServer(fetch: (request: Request, peer: Peer) => Promise<Response>): Server {
+function createHttpServer(
+  fetch: (request: Request, peer: Peer) => Promise<Response>,
+  readPeer: ReadPeer,
+): Server {
   const fetchFrom = async (request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> =>
-    await fetch(request, { address: incoming.socket.remoteAddress, port: incoming.socket.remotePort });
+    await fetch(request, readPeer(incoming));
   const listener = getRequestListener(fetchFrom, { overrideGlobalObjects: false });
   const options: ServerOptions = {
     headersTimeout: limits.handshakeMs,

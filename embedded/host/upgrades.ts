@@ -7,6 +7,7 @@ import type { Log } from "../../net/log.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { HostSocket } from "./host-socket.ts";
+import type { ReadPeer } from "./trusted-proxies.ts";
 
 /** Brings a WebSocket request to the object that accepts it. */
 export interface Upgrades {
@@ -25,12 +26,13 @@ export interface Upgrades {
 interface UpgradeDeps {
   /** The app: it answers refusals, and calls the object that accepts. */
   readonly fetch: (request: Request, peer: Peer) => Promise<Response>;
+  readonly readPeer: ReadPeer;
   /** Makes a connection an account's, unless that has its share. */
   readonly settle: (connection: Duplex, account: string) => boolean;
   readonly log: Log;
 }
 
-export function createUpgrades({ fetch, settle, log }: UpgradeDeps): Upgrades {
+export function createUpgrades({ fetch, readPeer, settle, log }: UpgradeDeps): Upgrades {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.signalBytes,
@@ -54,7 +56,7 @@ export function createUpgrades({ fetch, settle, log }: UpgradeDeps): Upgrades {
     if (!request)
       return await refuse(connection, problemResponse("bad_request", "Not a request for a WebSocket"));
     connections.set(request, connection);
-    const response = await fetch(request, { address: incoming.socket.remoteAddress });
+    const response = await fetch(request, readPeer(incoming));
     const socket = adopted.get(request);
     if (!socket) return await refuse(connection, response);
     connection.once("close", () => socket.abandon());

@@ -8,7 +8,7 @@ import { createTicketVerifier } from "../../../protocol/tickets.ts";
 import { adminToken } from "../control-under-test.ts";
 import type { Peer } from "../peers.ts";
 import { connectPeer, refusedUpgrade } from "../peers.ts";
-import { refuses, shows, target } from "./rig.ts";
+import { clientHeaders, refuses, shows, target } from "./rig.ts";
 import type { Rig } from "./rig.ts";
 
 const machine = "machine-number-one";
@@ -26,7 +26,7 @@ export function describeInvitations(rig: Rig): void {
   /** Each comes from a source of its own, so that wrong codes of one test do not count in another. */
   const codeRequest = async (code: string, accept: string): Promise<Response> => {
     sources += 1;
-    const headers = { accept, "x-forwarded-for": `198.51.100.${sources % 256}` };
+    const headers = { accept, ...clientHeaders(`198.51.100.${sources % 256}`) };
     return await fetch(`${rig.url()}/j/${code}`, { headers });
   };
 
@@ -205,7 +205,7 @@ export function describeInvitations(rig: Rig): void {
     test("a source that guesses has to wait, others and the holder of the code do not", async () => {
       await using relay = await rig.newRelay();
       const { url } = await invite({ region: relay.region });
-      const from = (address: string): RequestInit => ({ headers: { "x-forwarded-for": address } });
+      const from = (address: string): RequestInit => ({ headers: clientHeaders(address) });
       const counted = await guesses(rig);
       const statuses: number[] = [];
       for (let i = 0; i < limits.guessRate.burst + 2; i += 1) {

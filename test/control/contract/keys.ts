@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { Session } from "../../../protocol/api.ts";
 import { adminToken } from "../control-under-test.ts";
 import { connectAgent, refusedUpgrade, startRelay } from "../peers.ts";
-import { refuses, shows, target } from "./rig.ts";
+import { clientHeaders, refuses, shows, target } from "./rig.ts";
 import type { Rig } from "./rig.ts";
 
 /** Keys: made, listed, revoked, expired, and what was opened with them. */
@@ -173,8 +173,7 @@ export function describeKeys(rig: Rig): void {
       const { token } = await rig.api().createKey({ account: "a_dave", scopes: ["sessions"] });
       const from = (token: string) => ({
         authorization: `Bearer ${token}`,
-        "x-forwarded-for": "192.0.2.99",
-        "cf-connecting-ip": "192.0.2.99",
+        ...clientHeaders("192.0.2.99"),
       });
       const status = async (token: string): Promise<Response> =>
         await fetch(`${rig.url()}/v1/sessions`, { headers: from(token) });

@@ -35,6 +35,11 @@ interface TestRelay extends AsyncDisposable {
   readonly create: (request?: Partial<CreateSession>) => Promise<Session>;
 }
 
+/** How the proxy before a host says who its client is: the tests' own machine in Node, Cloudflare on Workers. */
+export function clientHeaders(address: string): Record<string, string> {
+  return { "x-forwarded-for": address, "cf-connecting-ip": address };
+}
+
 export const target = "localhost:22";
 /** What takes longer than this never comes, in milliseconds. */
 const patience = 10_000;
