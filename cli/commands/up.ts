@@ -19,7 +19,15 @@ import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { collect, collectCidr, parseCidrs, parseHost, parseListenPort, parseRegion, parseUrl } from "../values.ts";
+import {
+  collect,
+  collectCidr,
+  parseCidrs,
+  parseHost,
+  parseListenPort,
+  parseRegion,
+  parseUrl,
+} from "../values.ts";
 
 const examples = `
 Examples:

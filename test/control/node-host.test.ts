@@ -8,7 +8,14 @@ import { describeControlPlane } from "./contract.ts";
 describeControlPlane("Node", async (env) => {
   const stateDir = await mkdtemp(join(tmpdir(), "rdv-control-"));
   const start = async () =>
-    await createControlHost({ host: "127.0.0.1", port: 0, stateDir, env, log: silentLog, trustProxy: ["127.0.0.1"] });
+    await createControlHost({
+      host: "127.0.0.1",
+      port: 0,
+      stateDir,
+      env,
+      log: silentLog,
+      trustProxy: ["127.0.0.1"],
+    });
   let host = await start();
   return {
     url: () => host.url,

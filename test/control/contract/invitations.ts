@@ -147,7 +147,7 @@ export function describeInvitations(rig: Rig): void {
       });
       assert.match(
         await shell.text(),
-        /^relay=relay\.test\nport=8788\nticket=ey\S+\nexpires=\d+\npool=2\nleft=3\d{3}\n$/,
+        /^relay=relay\.test\nport=8788\ntls=[\w-]{0,43}\nticket=ey\S+\nexpires=\d+\npool=2\nleft=3\d{3}\n$/,
       );
       const joined = await inviter.next();
       assert.ok(joined.type === "joined");
