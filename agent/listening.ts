@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { isLoopbackHost } from "../protocol/plain-address.ts";
 import type { Target } from "./target.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { Target } from "./target.ts";
  * target is not on loopback.
  */
 export async function isListening({ host, port }: Target): Promise<boolean | undefined> {
-  if (!/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) return undefined;
+  if (!isLoopbackHost(host)) return undefined;
   try {
     return (
       (await hasListener("/proc/net/tcp", port)) || (await hasListener("/proc/net/tcp6", port).catch(noIpv6))
@@ -41,6 +42,6 @@ function parseEntry(line: string): { local: boolean; port: number; state: string
   const [, address, port, state] = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /.exec(line) ?? [];
   if (address === undefined || port === undefined || state === undefined) return undefined;
   const isEverywhere = /^0+$/.test(address);
-  const isLoopback = /^(0{16}FFFF0000)?[0-9A-F]{6}7F$/.test(address) || /^0{24}01000000$/.test(address);
-  return { local: isEverywhere || isLoopback, port: Number.parseInt(port, 16), state };
+  const isLocal = /^(0{16}FFFF0000)?[0-9A-F]{6}7F$/.test(address) || /^0{24}01000000$/.test(address);
+  return { local: isEverywhere || isLocal, port: Number.parseInt(port, 16), state };
 }

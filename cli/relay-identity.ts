@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import * as z from "zod";
-import { isLoopback } from "../embedded/public-host.ts";
+import { isLoopbackHost } from "../protocol/plain-address.ts";
 import type { Identity } from "../net/tls/certificate.ts";
 import { loadIdentity } from "../net/tls/load-identity.ts";
 import { readCertificate } from "../net/tls/read-certificate.ts";
@@ -40,7 +40,7 @@ export function relayIdentity(rawOptions: unknown, stateDir: string, output: Out
     if (warning !== undefined) output.log.warn(warning);
     return identity;
   }
-  return tls && !isLoopback(host) ? loadIdentity(join(stateDir, "relay-identity.pem")) : undefined;
+  return tls && !isLoopbackHost(host) ? loadIdentity(join(stateDir, "relay-identity.pem")) : undefined;
 }
 
 /** What the operator is told of the shared port. */

@@ -23,7 +23,7 @@ export async function needsServer(
     return false;
   }
   if (!isScreen) throw new RdvError("usage", `--with-server is for vnc, and they ask for ${target.label}`);
-  if (!isLoopback.test(target.host))
+  if (!servedHosts.test(target.host))
     throw new RdvError("usage", `--with-server shares this screen, and ${target.label} is another machine's`);
   if (answers === true) say([`  A server answers at ${target.label} already; it is used as it is.`]);
   return answers !== true;
@@ -47,4 +47,4 @@ export async function shareScreen(
 }
 
 /** Where the server listens. */
-const isLoopback = /^(localhost|127\.0\.0\.1)$/;
+const servedHosts = /^(localhost|127\.0\.0\.1)$/;

@@ -1,3 +1,4 @@
+import { isLoopback } from "../protocol/plain-address.ts";
 import { Cidr } from "../protocol/api.ts";
 import type { CreateSession, Session } from "../protocol/api.ts";
 import { newCode } from "../protocol/invitations.ts";
@@ -106,7 +107,7 @@ function ownAddress(ip: string): string[] {
   if (!Cidr.safeParse(ip).success)
     throw new RdvError("bad_request", "Your address is not visible here; say who may connect with --allow");
   const [address = ""] = canonicalAllow([ip]);
-  return address === "::1" || address.startsWith("127.") ? ["127.0.0.0/8", "::1"] : [address];
+  return isLoopback(address) ? ["127.0.0.0/8", "::1"] : [address];
 }
 
 function sessionOf(

@@ -14,8 +14,3 @@ export function ownHostFor(listenHost: string): string {
   if (listenHost === "0.0.0.0") return "127.0.0.1";
   return listenHost === "::" ? "::1" : listenHost;
 }
-
-/** Whether only this machine can reach a listener bound there. */
-export function isLoopback(listenHost: string): boolean {
-  return listenHost === "localhost" || listenHost === "::1" || listenHost.startsWith("127.");
-}

@@ -3,7 +3,6 @@ import * as z from "zod";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
 import { createDemoService } from "../../embedded/demo-service.ts";
-import { isLoopback } from "../../embedded/public-host.ts";
 import { createUp } from "../../embedded/up.ts";
 import type { Up } from "../../embedded/up.ts";
 import { loadIdentity } from "../../net/tls/load-identity.ts";
@@ -15,6 +14,7 @@ import { identityPath } from "../open-client.ts";
 import { runExposure } from "../run-exposure.ts";
 import type { ExposureOptions } from "../run-exposure.ts";
 import { portsOption } from "../ports-option.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
 import type { Runtime } from "../runtime.ts";
@@ -100,7 +100,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
     `control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`,
   );
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
-  if (!isLoopback(options.host)) {
+  if (!isLoopbackHost(options.host)) {
     output.note(tlsNote(tls));
     output.note(openWarning);
   }

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import * as z from "zod";
 import { createApiCall } from "../../protocol/api-call.ts";
 import type { Proxy } from "../../net/proxy/proxies.ts";
@@ -48,17 +49,12 @@ export async function checkControl({ url, fetch, proxy, signal }: ControlDeps): 
 
 /** What it means that the control plane is asked without TLS. */
 export function judgePlainHttp(url: URL): Finding {
-  if (isLoopbackName(url.hostname)) return ok("certificate", "none: plain HTTP on this machine");
+  if (isLoopbackHost(url.hostname)) return ok("certificate", "none: plain HTTP on this machine");
   return warn(
     "certificate",
     `${url.origin} is plain HTTP: whoever is on the way reads the token`,
     "put a TLS proxy before the control plane, and use https://",
   );
-}
-
-/** Names and addresses of the machine itself, as they stand in a URL. */
-export function isLoopbackName(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** The first half of an error's line; the second one is the advice of those who do not look any further. */

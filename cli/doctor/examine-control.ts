@@ -6,7 +6,8 @@ import type { RelayCandidate } from "../../protocol/api.ts";
 import { createApi } from "../../protocol/client.ts";
 import { checkCertificate } from "./certificate.ts";
 import { judgeClock } from "./clock.ts";
-import { checkControl, isLoopbackName, judgePlainHttp } from "./control-plane.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
+import { checkControl, judgePlainHttp } from "./control-plane.ts";
 import type { Examiner } from "./examiner.ts";
 import { skip } from "./finding.ts";
 import { checkName } from "./names.ts";
@@ -40,7 +41,7 @@ export async function examineControl(deps: ControlDeps): Promise<readonly Target
   }
   const { finding, relays } = await during("relays", async () => await findRelays(api, signal));
   tell(finding);
-  const way = { local: isLoopbackName(url.hostname), proxies, proxied: areProxied(relays, proxies), signal };
+  const way = { local: isLoopbackHost(url.hostname), proxies, proxied: areProxied(relays, proxies), signal };
   await examineRelays(relays, url, way, examiner);
   return await during("target", async () => await ownTargets(api, stateDir));
 }

@@ -10,7 +10,7 @@ import { hostPort } from "../../protocol/api.ts";
 import type { SeenAddress } from "../../protocol/connect.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { stepMs } from "./bounded.ts";
-import { isLoopbackName } from "./control-plane.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import { ok, skip, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
@@ -64,7 +64,7 @@ export function judgeNat(seen: readonly SeenAddress[], own: readonly string[]): 
     );
   }
   const { address, port } = mapping.outside;
-  if (isLoopbackName(address)) return skip("nat", "the relays are on this machine, so no NAT is between");
+  if (isLoopbackHost(address)) return skip("nat", "the relays are on this machine, so no NAT is between");
   if (own.includes(address))
     return ok(
       "nat",

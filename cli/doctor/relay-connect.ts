@@ -3,7 +3,7 @@ import type { RelayCandidate } from "../../protocol/api.ts";
 import { hostPort } from "../../protocol/api.ts";
 import type { RdvError } from "../../protocol/errors.ts";
 import { stepMs } from "./bounded.ts";
-import { isLoopbackName } from "./control-plane.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import { fail, ok } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
@@ -33,7 +33,7 @@ export function relayLabel({ host, sharedPort, region }: RelayCandidate): string
 }
 
 function adviceFor({ host, sharedPort }: RelayCandidate, local: boolean, { code }: RdvError): string {
-  if (isLoopbackName(host) && !local)
+  if (isLoopbackHost(host) && !local)
     return "the relay calls itself by an address that only its own machine can use: start it with --public-host NAME";
   if (code === "timeout")
     return `something drops packets to port ${sharedPort}: open it in the firewall of this network and of the relay; where only 443 is open, run the relay on it`;

@@ -4,7 +4,7 @@ import { dialRelay } from "../../agent/relay-dial.ts";
 import type { RelayCandidate } from "../../protocol/api.ts";
 import type { RdvError } from "../../protocol/errors.ts";
 import { stepMs } from "./bounded.ts";
-import { isLoopbackName } from "./control-plane.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import { fail, ok, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import { judged } from "./judged.ts";
@@ -31,7 +31,7 @@ export async function checkRelayTls(relay: RelayCandidate, { proxies, signal }: 
 
 function plainRelay(relay: RelayCandidate): Finding {
   const detail = `${relayLabel(relay)}: speaks plain TCP alone`;
-  if (isLoopbackName(relay.host)) return ok("relay-tls", detail);
+  if (isLoopbackHost(relay.host)) return ok("relay-tls", detail);
   return warn(
     "relay-tls",
     detail,

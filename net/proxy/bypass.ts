@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { isLoopback } from "../../protocol/plain-address.ts";
+import { isLoopbackHost } from "../../protocol/plain-address.ts";
 
 /** Whether a connection goes directly although there is a proxy. */
 export type Bypass = (host: string, port: number) => boolean;
@@ -57,8 +57,4 @@ function plainHost(host: string): string {
     .toLowerCase()
     .replace(/^\[(.*)\]$/, "$1")
     .replace(/\.$/, "");
-}
-
-function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || isLoopback(host);
 }
