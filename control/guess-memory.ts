@@ -11,8 +11,14 @@ export function createGuessMemory(capacity: number): Guessers {
   const keys = new Float64Array(size);
   const fullAt = new Float64Array(size);
   const tries = new Uint16Array(size);
-  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  let seed: number | undefined;
   let count = 0;
+
+  function keyOf(source: string): number {
+    // Workers give no random numbers before the first request.
+    seed ??= crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    return hash(source, seed);
+  }
 
   const home = (key: number): number => key % size;
   const after = (place: number): number => (place + 1) % size;
@@ -44,11 +50,11 @@ export function createGuessMemory(capacity: number): Guessers {
 
   return {
     get: (source) => {
-      const place = find(hash(source, seed));
+      const place = find(keyOf(source));
       return keys[place] === 0 ? undefined : read(place);
     },
     set: (source, guesser) => {
-      const key = hash(source, seed);
+      const key = keyOf(source);
       const place = find(key);
       if (keys[place] === 0) count += 1;
       keys[place] = key;
@@ -56,7 +62,7 @@ export function createGuessMemory(capacity: number): Guessers {
       tries[place] = Math.min(guesser.tries, 65_535);
     },
     delete: (source) => {
-      const place = find(hash(source, seed));
+      const place = find(keyOf(source));
       if (keys[place] !== 0) clear(place);
     },
     prune: (isOld) => {

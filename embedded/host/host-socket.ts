@@ -32,6 +32,9 @@ const closeMs = 1_000;
 /** Bytes that wait to be taken by the peer: room for all that a relay hears after a long absence. */
 const longestQueue = 4 * 1024 * 1024;
 
+/** Above this a peer is not read until it has read: it asks and does not take the answers. */
+const longestAnswers = 64 * 1024;
+
 /** Messages of one socket that its object deals with at once; above it the peer is not read, so TCP slows it down. */
 const mostUnderWay = 32;
 
@@ -47,13 +50,24 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
   const inbox: string[] = [];
   let underWay = 0;
 
+  /** A peer that asks faster than it is answered, or than it reads, is not read for a while: TCP slows it down. */
+  const regulate = (ws: WebSocket): void => {
+    const isBehind = inbox.length + underWay > mostUnderWay || ws.bufferedAmount > longestAnswers;
+    if (isBehind && !ws.isPaused) ws.pause();
+    else if (!isBehind && ws.isPaused && inbox.length === 0) ws.resume();
+  };
+  const sendBounded = (ws: WebSocket, text: string): void => {
+    if (ws.bufferedAmount > longestQueue) return ws.terminate();
+    ws.send(text, () => regulate(ws));
+    if (ws.bufferedAmount > longestAnswers) regulate(ws);
+  };
   const perform = (action: (connection: WebSocket) => void): void => {
     if (connection) action(connection);
     else queue.push(action);
   };
   const receive = (ws: WebSocket, text: string): void => {
     inbox.push(text);
-    if (inbox.length + underWay > mostUnderWay) ws.pause();
+    regulate(ws);
     work(ws);
   };
   const work = (ws: WebSocket): void => {
@@ -65,7 +79,7 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
         setImmediate(work, ws);
       });
     }
-    if (inbox.length === 0 && ws.isPaused) ws.resume();
+    regulate(ws);
   };
   const finish = (): void => {
     open = false;
@@ -115,12 +129,6 @@ export function createHostSocket({ onMessage, onClosed }: SocketEvents): HostSoc
     terminate: () => connection?.terminate(),
     gone: gone.promise,
   };
-}
-
-/** A peer that does not read what it is sent, or asks faster than it reads, is cut. */
-function sendBounded(ws: WebSocket, text: string): void {
-  if (ws.bufferedAmount > longestQueue) ws.terminate();
-  else ws.send(text);
 }
 
 /** `ws` gives one Buffer, unless its `binaryType` is changed. */
