@@ -13,8 +13,13 @@ const answerStart = statusLine.length + 3;
 export async function sendPipelined(port: number, requests: Iterator<string>): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   let unanswered: string[] = [];
-  do unanswered = await sendOnce(port, unanswered, requests, counts);
-  while (unanswered.length > 0);
+  let answered = 0;
+  do {
+    unanswered = await sendOnce(port, unanswered, requests, counts);
+    const before = answered;
+    answered = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    if (answered === before) throw new Error(`no answer any more, after ${answered}`);
+  } while (unanswered.length > 0);
   return counts;
 }
 
