@@ -24,6 +24,8 @@ attack(
       port: 0,
       stateDir: dir.path,
       env: await createSecrets(),
+      // The test is the proxy that says who comes.
+      trustProxy: ["127.0.0.1"],
       log: silentLog,
     });
     const began = performance.now();

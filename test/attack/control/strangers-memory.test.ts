@@ -31,7 +31,9 @@ attack(
     await using ports = await claimPorts();
     await using service = await startEcho();
     const range = `${ports.port(0)}-${ports.port(9)}`;
-    const args = ["up", "--control-port", "0", "--relay-port", "0", "--ports", range];
+    // The test is the proxy that says who comes.
+    const proxy = ["--trust-proxy", "127.0.0.1"];
+    const args = ["up", "--control-port", "0", "--relay-port", "0", "--ports", range, ...proxy];
     const env = { NODE_OPTIONS: "--max-old-space-size=256" };
     await using up = startRdv(args, { stateDir: dir.path, env });
     const { control = "", token = "" } = await up.event("ready");
