@@ -393,7 +393,7 @@ fill(1);
   },
   "agent.py": {
     type: "text/x-python",
-    sha256: "7a129488f325cf86c5553228b1a284f39bf94efc71fc2223adc156732b0c44c4",
+    sha256: "3978db13cd5eaaccc3cb228e2059a803342a45f2513f76575ee61e70f3b435e5",
     text: `# rdv agent: waits at a relay for clients and joins each to one service of this machine. Python 3.5 or newer; TLS needs 3.7.
 # Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
 import base64, hashlib, os, random, re, signal, socket, ssl, struct, sys, threading, time
@@ -498,26 +498,28 @@ class Secure(Plain):
                 return self.flush()
             except ssl.SSLWantReadError:
                 self.flush()
-                self.fill()
+                self.received.write(self.read())
 
     def flush(self):
         self.sock.sendall(self.to_send.read())
 
-    def fill(self):
+    def read(self):
         raw = self.sock.recv(16384)
-        self.received.write(raw) if raw else self.received.write_eof()
+        if not raw:  # Before close_notify, so somebody on the way made it: a reset and no end (RFC 8446, section 6.1).
+            raise OSError("the connection was cut")
+        return raw
 
     def recv(self, size):
         while not self.text and not self.ended:
-            raw = self.sock.recv(16384)
+            raw = self.read()
             with self.lock:
-                self.received.write(raw) if raw else self.received.write_eof()
+                self.received.write(raw)
                 self.decrypt()
         data, self.text = self.text[:size], self.text[size:]
         return data
 
     def decrypt(self):
-        """All that has come: what stayed would be lost at \`unwrap\`. An end without close_notify is an error (RFC 8446, 6.1)."""
+        """All that has come: what stayed would be lost at \`unwrap\`."""
         try:
             while not self.ended:
                 data = self.tls.read(65536)
@@ -701,7 +703,7 @@ finish("the time of the invitation is over")
   },
   "agent.pl": {
     type: "text/x-perl",
-    sha256: "8cef4b42ab61c98a4351ed3accd389967013b3dc4faa3fcc53acc44ecc3753b4",
+    sha256: "3a45ae734b66f643a44d333df3bc41dd639b68b1b3f3172c700de82a1c9defef",
     text: `# rdv agent: waits at a relay for clients and joins each to one service of this machine. Perl 5.16 or newer.
 # Settings come in the environment; the ticket allows nothing but to wait for clients of this one session.
 # One process a half, which tells the main process in one line each what happens.
@@ -881,7 +883,7 @@ sub join_service {
     my ($leg, $client, $demand) = @_;
     return if getppid() != $parent;
     report('paired', $demand, $client);
-    my $local = { sock => eval { dial(@target) } };
+    my $local = { sock => scalar eval { dial(@target) } };
     if (!$local->{sock}) {
         chomp(my $error = $@);
         report('closed', "$client, the service $service does not answer ($error)");
@@ -975,7 +977,9 @@ while (time < $deadline) {
         elsif ($event eq 'lost') {
             say_line("the relay $relay[0] is away ($rest); trying again") if !$away;
             $waiting--;
-            ($away, $wanted, $delay) = (1, 1, 0.05 + rand $window);
+            ($away, $wanted) = (1, 1);
+            next if $waiting > 0; # One half at a time asks a relay that is away.
+            $delay = 0.05 + rand $window;
             $window = $window < 4 ? $window * 2 : $window < 30 ? $window + 1 : 30;
         }
         elsif ($event eq 'end') { finish($rest, 0) }

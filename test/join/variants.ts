@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import { skipWithout } from "../fixtures/tools.ts";
 import { skipWithoutPrograms } from "./programs.ts";
 import type { Programs } from "./programs.ts";
 
@@ -92,9 +93,11 @@ export const variants: readonly Variant[] = [
 ];
 
 /** Why the tests of all variants are skipped here, or false. */
-export const skipVariants = skipWithoutPrograms(
-  ...new Set(variants.flatMap(({ shell, tool }) => [shell, tool.from ?? tool.name, "curl"])),
-);
+export const skipVariants =
+  skipWithout("IO/Socket/SSL.pm") ||
+  skipWithoutPrograms(
+    ...new Set(variants.flatMap(({ shell, tool }) => [shell, tool.from ?? tool.name, "curl"])),
+  );
 
 /** One subtest a variant, all at once when the test is `concurrency: true`. */
 export async function eachVariant(t: TestContext, work: (variant: Variant) => Promise<void>): Promise<void> {

@@ -177,7 +177,7 @@ sub join_service {
     my ($leg, $client, $demand) = @_;
     return if getppid() != $parent;
     report('paired', $demand, $client);
-    my $local = { sock => eval { dial(@target) } };
+    my $local = { sock => scalar eval { dial(@target) } };
     if (!$local->{sock}) {
         chomp(my $error = $@);
         report('closed', "$client, the service $service does not answer ($error)");
@@ -271,7 +271,9 @@ while (time < $deadline) {
         elsif ($event eq 'lost') {
             say_line("the relay $relay[0] is away ($rest); trying again") if !$away;
             $waiting--;
-            ($away, $wanted, $delay) = (1, 1, 0.05 + rand $window);
+            ($away, $wanted) = (1, 1);
+            next if $waiting > 0; # One half at a time asks a relay that is away.
+            $delay = 0.05 + rand $window;
             $window = $window < 4 ? $window * 2 : $window < 30 ? $window + 1 : 30;
         }
         elsif ($event eq 'end') { finish($rest, 0) }

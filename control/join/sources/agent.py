@@ -102,26 +102,28 @@ class Secure(Plain):
                 return self.flush()
             except ssl.SSLWantReadError:
                 self.flush()
-                self.fill()
+                self.received.write(self.read())
 
     def flush(self):
         self.sock.sendall(self.to_send.read())
 
-    def fill(self):
+    def read(self):
         raw = self.sock.recv(16384)
-        self.received.write(raw) if raw else self.received.write_eof()
+        if not raw:  # Before close_notify, so somebody on the way made it: a reset and no end (RFC 8446, section 6.1).
+            raise OSError("the connection was cut")
+        return raw
 
     def recv(self, size):
         while not self.text and not self.ended:
-            raw = self.sock.recv(16384)
+            raw = self.read()
             with self.lock:
-                self.received.write(raw) if raw else self.received.write_eof()
+                self.received.write(raw)
                 self.decrypt()
         data, self.text = self.text[:size], self.text[size:]
         return data
 
     def decrypt(self):
-        """All that has come: what stayed would be lost at `unwrap`. An end without close_notify is an error (RFC 8446, 6.1)."""
+        """All that has come: what stayed would be lost at `unwrap`."""
         try:
             while not self.ended:
                 data = self.tls.read(65536)
