@@ -125,6 +125,14 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     return Math.max(attachmentOf(socket).acceptedAt, ctx.heardAt(socket) ?? 0);
   }
 
+  /** Closes a link that never said hello. */
+  function closeSilent(): void {
+    for (const socket of ctx.sockets()) {
+      const { welcomed, acceptedAt } = attachmentOf(socket);
+      if (!welcomed && acceptedAt + limits.deadAfterMs <= now()) socket.close(4_002, "no hello");
+    }
+  }
+
   function lastHeard(current: RelayRecord): number {
     return Math.max(current.seenAt, ...ctx.sockets().map((socket) => ctx.heardAt(socket) ?? 0));
   }
@@ -259,6 +267,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     },
     alarm: async () => {
       books.forgetEnded();
+      closeSilent();
       const current = record.read();
       if (!current) return;
       const linkAt = await watchLink(current);
