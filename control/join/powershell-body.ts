@@ -16,7 +16,10 @@ export const powershellBody = String.raw`
   $state = @{ reason = ''; ready = $false; away = $false; retryAt = 0; window = 500; demand = 0; until = 0 }
   $service = if ($targetHost.Contains(':')) { '[{0}]:{1}' -f $targetHost, $targetPort } else { '{0}:{1}' -f $targetHost, $targetPort }
 
-  function Say($text) { Write-Host ('rdv: ' + $text) }
+  function Say($text) { # All that others wrote and is shown passes here: it must not steer a terminal or look like a line of ours.
+    $plain = ([string]$text) -creplace '[^ -~]', '?'
+    Write-Host ('rdv: ' + $plain.Substring(0, [Math]::Min(300, $plain.Length)))
+  }
   function Why($problem) { return $problem.Exception.GetBaseException().Message }
 
   function Find-Rdv { # The command that runs an installed rdv, which does everything; or nothing.
@@ -47,23 +50,38 @@ export const powershellBody = String.raw`
     try { & $command @arguments } finally { $env:npm_config_offline = $before }
   }
 
+  function Find-Addresses($name) { # IPv4 first: a service that listens on one address listens there.
+    return [Net.Dns]::GetHostAddresses($name) | Sort-Object { [int]($_.AddressFamily -ne [Net.Sockets.AddressFamily]::InterNetwork) }
+  }
+
+  function Test-Special($to) { # Link-local, or where a cloud keeps the secrets of its machines.
+    if ($to.IsIPv4MappedToIPv6) { $to = $to.MapToIPv4() }
+    return $to.IsIPv6LinkLocal -or $to.ToString() -match '\A(169\.254\.|100\.100\.100\.200\z|fd00:ec2::254\z)'
+  }
+
   function Confirm-Invitation {
+    $shown = @($targets | ForEach-Object { $_.ToString() }) -join ' or '
+    $special = @($targets | Where-Object { Test-Special $_ })
     $end = (New-Object DateTime(1970, 1, 1, 0, 0, 0, [DateTimeKind]::Utc)).AddSeconds($expires).ToLocalTime()
     Write-Host ''
     Write-Host ('  {0} asks to reach a service of this computer:' -f $inviter)
     Write-Host ''
-    Write-Host ('    what   {0}' -f $service)
+    Write-Host ('    what   {0}, which is {1}' -f $service, $shown)
     Write-Host ('    from   {0} (session {1})' -f $address, $session)
     Write-Host ('    until  {0}' -f $end.ToString('yyyy-MM-dd HH:mm zzz'))
-    Write-Host ('    with   PowerShell {0}' -f $PSVersionTable.PSVersion)
+    Write-Host ('    with   PowerShell {0}, in plain TCP: the way to the relay is not encrypted' -f $PSVersionTable.PSVersion)
     Write-Host ''
     Write-Host '  Nothing can be reached before you agree, and Ctrl-C ends it at any moment.'
     Write-Host ''
-    if ($env:RDV_YES -eq '1') { return $true }
+    $word = if ($special.Length -gt 0) { $special[0].ToString() } else { '1' }
+    if ($env:RDV_YES -ceq $word) { return $true }
     $cannotAsk = 'cannot ask here; to agree without being asked, set $env:RDV_YES to 1 first'
     if ($Host.Name -eq 'ConsoleHost' -and [Console]::IsInputRedirected) { Say $cannotAsk; return $false }
-    try { $answer = Read-Host '  Allow it? [y/N]' } catch { Say $cannotAsk; return $false }
-    if ($answer -match '^\s*(y|yes|o|oui)\s*$') { return $true }
+    if ($special.Length -gt 0) { Write-Host '  This address is no ordinary service: it may give out the secrets of this computer.' }
+    $question = if ($special.Length -gt 0) { '  To allow it all the same, type the address' } else { '  Allow it? [y/N]' }
+    try { $answer = Read-Host $question } catch { Say $cannotAsk; return $false }
+    if ($special.Length -gt 0 -and $answer.Trim() -ceq $word) { return $true }
+    if ($special.Length -eq 0 -and $answer -match '\A\s*(y|yes|o|oui)\s*\z') { return $true }
     Say 'not allowed; nothing was opened'
     return $false
   }
@@ -72,7 +90,7 @@ export const powershellBody = String.raw`
     $own = [Guid]::NewGuid().ToString('N')
     try { $own = (Get-ItemProperty -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Cryptography' -Name MachineGuid).MachineGuid } catch { }
     $hash = [Security.Cryptography.SHA256]::Create()
-    try { $bytes = $hash.ComputeHash([Text.Encoding]::UTF8.GetBytes("$own $url")) } finally { $hash.Dispose() }
+    try { $bytes = $hash.ComputeHash([Text.Encoding]::UTF8.GetBytes($own + ' ' + $url)) } finally { $hash.Dispose() }
     return [BitConverter]::ToString($bytes, 0, 16).Replace('-', '').ToLowerInvariant()
   }
 
@@ -84,20 +102,19 @@ export const powershellBody = String.raw`
       machine = (Get-Machine)
     }
     $claim = @{ relay = ''; port = ''; ticket = ''; pool = '2'; left = ''; expires = '' }
-    $answer = Invoke-RestMethod -Method Post -Uri ($url + '/claim') -Body $form -Headers @{ Accept = 'text/plain' } -TimeoutSec 30
+    $answer = Invoke-RestMethod -Method Post -Uri ($url + '/claim') -Body $form -Headers @{ Accept = 'text/plain' } -TimeoutSec 30 -MaximumRedirection 0
     foreach ($line in ([string]$answer -split '\r?\n')) {
-      if ($line -match '^([a-z]+)=(.*)$' -and $claim.ContainsKey($Matches[1])) { $claim[$Matches[1]] = $Matches[2] }
+      if ($line -cmatch '\A([a-z]+)=([ -~]*)\z' -and $claim.ContainsKey($Matches[1])) { $claim[$Matches[1]] = $Matches[2] }
     }
     if ($claim.left -eq '') { $claim.left = [string][Math]::Max(0, $expires - [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()) }
-    $sound = $claim.relay -match '^[A-Za-z0-9._:-]+$' -and $claim.ticket -match '^[A-Za-z0-9._-]+$'
-    foreach ($number in $claim.port, $claim.pool, $claim.left) { $sound = $sound -and $number -match '^[0-9]{1,9}$' }
+    $sound = $claim.relay -cmatch '\A[A-Za-z0-9_:][A-Za-z0-9._:-]{0,252}\z' -and $claim.ticket -cmatch '\A[A-Za-z0-9._-]{1,8000}\z'
+    $sound = $sound -and $claim.port -cmatch '\A[1-9][0-9]{0,4}\z' -and $claim.pool -cmatch '\A[0-9]{1,4}\z' -and $claim.left -cmatch '\A[0-9]{1,7}\z'
     if (-not $sound) { throw 'the answer to the claim is not understood' }
     return $claim
   }
 
-  function New-Dial($name, $port) { # IPv4 first: a service that listens on one address listens there.
-    $addresses = @([Net.Dns]::GetHostAddresses($name) | Sort-Object { [int]($_.AddressFamily -ne [Net.Sockets.AddressFamily]::InterNetwork) })
-    return @{ addresses = $addresses; next = 0; port = [int]$port; socket = $null; pending = $null; until = 0; failure = 'no address' }
+  function New-Dial($addresses, $port) {
+    return @{ addresses = @($addresses); next = 0; port = [int]$port; socket = $null; pending = $null; until = 0; failure = 'no address' }
   }
 
   function Step-Dial($dial) { # The connected socket, or null while it is not; throws when no address answers.
@@ -146,7 +163,7 @@ export const powershellBody = String.raw`
     $half = @{ dial = $null; socket = $null; text = ''; until = 0; accepted = $false; buffer = [byte[]]::new(8192) }
     $half.until = $clock.ElapsedMilliseconds + 20000
     [void]$halves.Add($half)
-    try { $half.dial = New-Dial $claim.relay $claim.port; Step-Half $half } catch { Remove-Half $half (Why $_) }
+    try { $half.dial = New-Dial (Find-Addresses $claim.relay) $claim.port; Step-Half $half } catch { Remove-Half $half (Why $_) }
   }
 
   function Step-Half($half) {
@@ -182,15 +199,15 @@ export const powershellBody = String.raw`
       }
       $lines = @($half.text.Substring(0, $end) -split $newline)
       $rest = $half.text.Substring($end + 4)
-      if ($lines[0] -notmatch '^HTTP/1\.1 ([0-9]{3})') { throw 'not an rdv relay' }
+      if ($lines[0] -cnotmatch '\AHTTP/1\.1 ([1-5][0-9]{2})( |\z)') { throw 'not an rdv relay' }
       $status = [int]$Matches[1]
       if ($status -eq 100) { $half.text = $rest; Set-Accepted $half; continue }
       if ($status -eq 101) { $halves.Remove($half); Add-Pair $half.socket $lines $rest; return }
       if ($status -eq 401) { $state.reason = 'the ticket has expired'; return }
       if ($status -eq 410) { $state.reason = 'the inviter has ended the session'; return }
-      if ($rest.Contains('"replaced"')) { $state.reason = 'another computer has taken over'; return }
+      if ($status -eq 409 -and $rest.Contains('"replaced"')) { $state.reason = 'another computer has taken over'; return }
       if ($status -eq 409 -and $got -gt 0 -and $rest.Length -lt 8192) { return }
-      throw $lines[0]
+      throw ('it answered {0}' -f $status)
     }
   }
 
@@ -211,8 +228,8 @@ export const powershellBody = String.raw`
     $client = '?'
     $state.demand = 0
     foreach ($line in $lines) {
-      if ($line -match '^rdv-client:\s*([0-9A-Fa-f.:\[\]]+)\s*$') { $client = $Matches[1] }
-      if ($line -match '^rdv-demand:\s*([0-9]{1,4})\s*$') { $state.demand = [int]$Matches[1] }
+      if ($line -match '\Ardv-client:[ \t]*(([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5})[ \t]*\z') { $client = $Matches[1] }
+      if ($line -match '\Ardv-demand:[ \t]*([0-9]{1,4})[ \t]*\z') { $state.demand = [int]$Matches[1] }
     }
     $pair = @{ client = $client; relay = $socket; dial = $null; local = $null; toService = (New-Flow $socket $null); toClient = (New-Flow $null $socket) }
     $early = $latin1.GetBytes($rest)
@@ -220,7 +237,7 @@ export const powershellBody = String.raw`
     $pair.toService.stop = $early.Length
     [void]$pairs.Add($pair)
     Say ('opened: ' + $client)
-    try { $pair.dial = New-Dial $targetHost $targetPort } catch { Remove-Pair $pair (Why $_) }
+    try { $pair.dial = New-Dial $targets $targetPort } catch { Remove-Pair $pair (Why $_) }
   }
 
   function Step-Pair($pair) {
@@ -309,6 +326,8 @@ export const powershellBody = String.raw`
       return
     }
   }
+  try { $targets = @(Find-Addresses $targetHost) } catch { $targets = @() } # Once: what was agreed to is what is dialled.
+  if ($targets.Length -eq 0) { Say ('cannot find {0}' -f $targetHost); return }
   if (-not (Confirm-Invitation)) { return }
   try { $claim = Get-Claim } catch {
     $told = if ($_.ErrorDetails) { $_.ErrorDetails.Message } else { Why $_ }
