@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import { createBackoff } from "../net/backoff.ts";
 import type { Backoff } from "../net/backoff.ts";
 import type { Log } from "../net/log.ts";
@@ -5,6 +6,7 @@ import { createSignalLink } from "../net/signal-link.ts";
 import type { SignalLink } from "../net/signal-link.ts";
 import type { AgentAttach, CreateSession, RelayCandidate, Session } from "../protocol/api.ts";
 import type { Proxies } from "../net/proxy/proxies.ts";
+import { about } from "../protocol/about.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { SessionSignal } from "../protocol/signals.ts";
 import type { AgentSignal } from "../protocol/signals.ts";
@@ -72,7 +74,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
     });
     return createSignalLink<SessionSignal, AgentSignal>({
       ...deps.api.agentSocket(session.id, deps.attach),
-      incoming: SessionSignal,
+      incoming: signalsOf(session),
       log: deps.log,
       signal: stop.signal,
       proxies: deps.proxies,
@@ -91,7 +93,7 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
     // A connection that came back by itself would take the session from the newer agent again.
     if (signal.type === "ended" || signal.type === "replaced") stop.abort();
     if (signal.type === "ended") byeHeard();
-    if (signal.type === "placed") session = { ...session, name: signal.name, placements: signal.placements };
+    if (signal.type === "placed") session = { ...session, placements: signal.placements };
     if (!leaving) deps.onSignal(signal);
   }
 
@@ -168,6 +170,15 @@ export function createSessionLink(deps: SessionLinkDeps): SessionLink {
       await reopening;
     },
   };
+}
+
+/** What the control plane says on the connection of one session is about that one. */
+function signalsOf({ id, name }: Session): z.ZodType<SessionSignal> {
+  return about(
+    SessionSignal,
+    name,
+    (signal) => signal.type !== "placed" || (signal.session === id && signal.name === name),
+  );
 }
 
 /** Counts the failures of an outage: the link asks for a delay exactly when it has lost or not got a connection. */

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 /** Asks an ssh server for its host key, `ssh-ed25519 AAAA…`; empty when it has none, or ssh-keyscan is not here. */
 export async function scanHostKey(host: string, port: number, signal: AbortSignal): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  const args = ["-T", "3", "-t", "ed25519", "-p", String(port), host];
+  const args = ["-T", "3", "-t", "ed25519", "-p", String(port), "--", host];
   execFile("ssh-keyscan", args, { timeout: 5_000, signal }, (_error, stdout) => resolve(stdout));
   const line = (await promise).split("\n").find((each) => !each.startsWith("#"));
   return /^\S+ (ssh-ed25519 [A-Za-z0-9+/=]+)$/.exec(line ?? "")?.[1] ?? "";

@@ -5,14 +5,15 @@ import type { KnownAgents } from "../agent/connect/trust.ts";
 import { Fingerprint } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 
-/** Keys of agents, by control plane and session name. */
+/** Keys of agents, by control plane and by the session as the user named it. */
 const Known = z.record(z.string(), z.record(z.string(), Fingerprint));
 type Known = z.infer<typeof Known>;
 
 const fileName = "known-agents.json";
 
 /** The agents of one control plane whose keys were seen, kept in the state directory. Throws `failed` for a damaged file. */
-export function openKnownAgents(stateDir: string, control: string): KnownAgents {
+export function openKnownAgents(stateDir: string, controlUrl: string): KnownAgents {
+  const control = spelled(controlUrl);
   const path = join(stateDir, fileName);
   return {
     get(name) {
@@ -29,6 +30,11 @@ export function openKnownAgents(stateDir: string, control: string): KnownAgents 
       renameSync(temporary, path);
     },
   };
+}
+
+/** One spelling for each control plane. */
+function spelled(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, "");
 }
 
 function read(path: string): Known {

@@ -1,4 +1,5 @@
 import { hostPort } from "../protocol/api.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** Ports on which developers usually run web servers. */
 const webPorts: ReadonlySet<number> = new Set([3000, 5173, 8000, 8080]);
@@ -12,18 +13,20 @@ export function nextLine(
   address: { readonly host: string; readonly port: number },
   user: string,
 ): string {
-  const { host, port } = address;
+  const { port } = address;
+  const host = shellWord(address.host);
+  const place = shellWord(hostPort(address.host, port));
   switch (target.service ?? (webPorts.has(target.port) ? "http" : "")) {
     case "ssh":
-      return `ssh -p ${port} ${user}@${host}`;
+      return `ssh -p ${port} ${shellWord(`${user}@${address.host}`)}`;
     case "http":
-      return `curl http://${hostPort(host, port)}/`;
+      return `curl ${shellWord(`http://${hostPort(address.host, port)}/`)}`;
     case "https":
-      return `curl --insecure https://${hostPort(host, port)}/`;
+      return `curl --insecure ${shellWord(`https://${hostPort(address.host, port)}/`)}`;
     case "mysql":
       return `mysql -h ${host} -P ${port}`;
     case "rdp":
-      return `xfreerdp /v:${hostPort(host, port)}`;
+      return `xfreerdp /v:${place}`;
     case "postgres":
       return `psql -h ${host} -p ${port}`;
     case "vnc":

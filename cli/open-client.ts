@@ -62,6 +62,7 @@ export async function openClient(deps: ClientDeps): Promise<Client> {
   const trust = plain
     ? undefined
     : createTrust({
+        session: address.session,
         pinned: address.agentKey,
         known: openKnownAgents(stateDir, credentials.control),
         onFirstSight: (name, key) => output.note(firstSight(name, key)),

@@ -12,7 +12,7 @@ export interface SessionAddress {
 /** Reads `NAME`, an id, or either with `#FINGERPRINT`; throws `usage` and says what is wrong. */
 export function parseSessionAddress(text: string): SessionAddress {
   const [session = "", agentKey, ...more] = text.split("#");
-  if (!/^[a-z0-9_-]{1,63}$/.test(session) || more.length > 0)
+  if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(session) || more.length > 0)
     throw new RdvError("usage", `"${text}" is not a session: write its name, or NAME#FINGERPRINT`);
   if (agentKey === undefined || Fingerprint.safeParse(agentKey).success) return { session, agentKey };
   throw new RdvError(

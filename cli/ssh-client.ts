@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { shellWord } from "./shell-word.ts";
 
 /** How ssh reaches a session: the command that carries its bytes. */
 export interface SshWay {
@@ -36,10 +37,6 @@ export function sshConfig(way: SshWay): string[] {
 
 /** ssh gives it to the user's shell, after it has replaced what begins with a percent sign. */
 function proxyCommand({ self, options, address }: SshWay): string {
-  const words = [...self, "connect", "--stdio", ...options, address];
-  return words.map(quoted).join(" ").replaceAll("%", "%%");
-}
-
-function quoted(word: string): string {
-  return /^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  const words = [...self, "connect", "--stdio", ...options, "--", address];
+  return words.map(shellWord).join(" ").replaceAll("%", "%%");
 }

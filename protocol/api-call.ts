@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { askedFor } from "./about.ts";
 import { RdvError, fromProblem } from "./errors.ts";
 import { limits } from "./limits.ts";
 
@@ -104,7 +105,13 @@ function readAnswer<T>(base: URL, response: Response, text: string, schema: z.Zo
   if (!response.ok) throw fromProblem(body, response.status, retryAfterMs(response));
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  throw notRdv(base, response, parsed.error);
+  const asked = askedFor(parsed.error);
+  if (asked === undefined) throw notRdv(base, response, parsed.error);
+  throw new RdvError(
+    "untrusted",
+    `${base.origin} was asked about ${asked} and answers about something else; it is not believed, check --control`,
+    { cause: parsed.error },
+  );
 }
 
 /** Undefined when it is no JSON. */

@@ -300,7 +300,7 @@ export const Key = z.object({
 export type Key = z.infer<typeof Key>;
 
 /** `rdv_<account>_<secret>`. */
-const Token = z.string().regex(/^rdv_[a-z0-9]{1,40}_[A-Za-z0-9_-]{16,200}$/, "not a token");
+export const Token = z.string().regex(/^rdv_[a-z0-9]{1,40}_[A-Za-z0-9_-]{16,200}$/, "not a token");
 
 /** Answer of `POST /v1/keys`: the only one that shows the token. */
 export const CreatedKey = Key.extend({ token: Token });

@@ -1,21 +1,24 @@
 import * as z from "zod";
-import type { AgentAttach, CreateKey, CreateSession, Key, Relay, UpdateSession } from "./api.ts";
-import {
+import { about } from "./about.ts";
+import { created, invited, keysOf, theKey, theSession } from "./answers.ts";
+import type {
+  AgentAttach,
+  CreateKey,
+  CreateSession,
   CreatedKey,
-  KeyList,
-  RelayCandidates,
-  RelayDrain,
-  RelayList,
+  Key,
+  Relay,
   Session,
-  SessionList,
-  WhoAmI,
+  UpdateSession,
 } from "./api.ts";
+import { RelayCandidates, RelayDrain, RelayList, SessionList, Token, WhoAmI } from "./api.ts";
 import { createApiCall } from "./api-call.ts";
 import type { ApiDeps } from "./api-call.ts";
 import { ClientTickets, DirectAnswer } from "./connect.ts";
 import type { DirectOffer, RequestTickets } from "./connect.ts";
-import { ClaimAnswer, CreatedInvitation, InvitationDetails } from "./invitations.ts";
-import type { Claim, CreateInvitation } from "./invitations.ts";
+import { RdvError } from "./errors.ts";
+import { ClaimAnswer, InvitationDetails } from "./invitations.ts";
+import type { Claim, CreateInvitation, CreatedInvitation } from "./invitations.ts";
 import { limits } from "./limits.ts";
 
 const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
@@ -69,55 +72,86 @@ export interface Api {
 /** Makes a client of the control plane at `url`. */
 export function createApi(deps: ApiDeps): Api {
   const { call, href } = createApiCall(deps);
-  const sessionPath = (idOrName: string): string => `/v1/sessions/${encodeURIComponent(idOrName)}`;
-  const relayPath = (relay: string): string => `/v1/relays/${encodeURIComponent(relay)}`;
-  const codePath = (code: string): string => `/j/${encodeURIComponent(code)}`;
+  const ownAccount = accountOf(deps.token);
   const socket = (session: string, end: string): { url: string; token: string } => ({
     url: href(`${sessionPath(session)}/${end}`),
     token: deps.token ?? "",
   });
   return {
-    createSession: async (request) => await call("POST", "/v1/sessions", Session, request),
+    createSession: async (request) => await call("POST", "/v1/sessions", created(request), request),
     listSessions: async () =>
       await allPages(async (query) => {
         const { sessions, next } = await call("GET", `/v1/sessions?${query}`, SessionList);
         return { entries: sessions, next };
       }),
-    getSession: async (idOrName) => await call("GET", sessionPath(idOrName), Session),
+    getSession: async (idOrName) => await call("GET", sessionPath(idOrName), theSession(idOrName)),
     endSession: async (idOrName) => await call("DELETE", sessionPath(idOrName), z.undefined()),
-    updateSession: async (idOrName, request) => await call("PATCH", sessionPath(idOrName), Session, request),
+    updateSession: async (idOrName, request) =>
+      await call("PATCH", sessionPath(idOrName), theSession(idOrName), request),
     listRelays: async () =>
       await allPages(async (query) => {
         const { relays, next } = await call("GET", `/v1/relays?${query}`, RelayList);
         return { entries: relays, next };
       }),
-    whoAmI: async () => await call("GET", "/v1/whoami", WhoAmI),
-    createKey: async (request) => await call("POST", "/v1/keys", CreatedKey, request),
-    listKeys: async (account) =>
+    whoAmI: async () =>
+      await call(
+        "GET",
+        "/v1/whoami",
+        about(WhoAmI, "the token", ({ account }) => (ownAccount ?? account) === account),
+      ),
+    createKey: async (request) => await call("POST", "/v1/keys", theKey(request, ownAccount), request),
+    listKeys: async (account = ownAccount) =>
       await allPages(async (query) => {
-        const { keys, next } = await call("GET", `/v1/keys?${query}${ofAccount("&", account)}`, KeyList);
+        if (account !== ownAccount && account !== undefined) query.set("account", account);
+        const { keys, next } = await call("GET", `/v1/keys?${query}`, keysOf(account));
         return { entries: keys, next };
       }),
     revokeKey: async (id, account) =>
-      await call("DELETE", `/v1/keys/${encodeURIComponent(id)}${ofAccount("?", account)}`, z.undefined()),
+      await call("DELETE", `/v1/keys/${segment(id)}${queryOf({ account })}`, z.undefined()),
     relayCandidates: async () => (await call("GET", "/v1/relays/candidates", RelayCandidates)).relays,
-    drainRelay: async (relay) => await call("POST", `${relayPath(relay)}/drain`, RelayDrain),
+    drainRelay: async (relay) =>
+      await call(
+        "POST",
+        `${relayPath(relay)}/drain`,
+        about(RelayDrain, relay, (answer) => answer.relay.id === relay),
+      ),
     removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),
     requestTickets: async (idOrName, request = {}) =>
-      await call("POST", `${sessionPath(idOrName)}/tickets`, ClientTickets, request),
+      await call(
+        "POST",
+        `${sessionPath(idOrName)}/tickets`,
+        about(ClientTickets, idOrName, ({ session, name }) => session === idOrName || name === idOrName),
+        request,
+      ),
     offerDirect: async (idOrName, offer) =>
       await call("POST", `${sessionPath(idOrName)}/direct`, DirectAnswer, offer),
     agentSocket: (session, attach = {}) => socket(session, `agent${queryOf(attach)}`),
-    createInvitation: async (request) => await call("POST", "/v1/invitations", CreatedInvitation, request),
+    createInvitation: async (request) => await call("POST", "/v1/invitations", invited(request), request),
     getInvitation: async (code) => await call("GET", codePath(code), InvitationDetails),
     claimInvitation: async (code, claim) => await call("POST", `${codePath(code)}/claim`, ClaimAnswer, claim),
     watchSocket: (session) => socket(session, "watch"),
   };
 }
 
-/** Follows a list to its last page; the server says where the next one begins. */
+const sessionPath = (idOrName: string): string => `/v1/sessions/${segment(idOrName)}`;
+const relayPath = (relay: string): string => `/v1/relays/${segment(relay)}`;
+const codePath = (code: string): string => `/j/${segment(code)}`;
+
+/** One segment of a path; `.` and `..` would lead to another one (RFC 3986 section 5.2.4). */
+function segment(text: string): string {
+  if (/^\.{0,2}$/.test(text)) throw new RdvError("usage", `${JSON.stringify(text)} is no name and no id`);
+  return encodeURIComponent(text);
+}
+
+/** The account that a token names; undefined for one that names none. */
+function accountOf(token: string | undefined): string | undefined {
+  const account = Token.safeParse(token).success ? token?.split("_")[1] : undefined;
+  return account === undefined ? undefined : `a_${account}`;
+}
+
+/** Follows a list to its last page; the server says where the next one begins, and lists have an end. */
 async function allPages<T>(
   getPage: (
     query: URLSearchParams,
@@ -125,12 +159,13 @@ async function allPages<T>(
 ): Promise<T[]> {
   const all: T[] = [];
   const query = new URLSearchParams({ limit: String(limits.pageMax) });
-  for (;;) {
+  for (let page = 0; page < limits.pages; page += 1) {
     const { entries, next } = await getPage(query);
     all.push(...entries);
     if (next === undefined) return all;
     query.set("cursor", next);
   }
+  throw new RdvError("failed", `the list has more than ${limits.pages} pages; is --control right?`);
 }
 
 /** `?name=value&…`, or nothing. */
@@ -138,8 +173,4 @@ function queryOf(values: Readonly<Record<string, string | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value !== undefined) query.set(name, value);
   return query.size === 0 ? "" : `?${query}`;
-}
-
-function ofAccount(separator: "?" | "&", account: string | undefined): string {
-  return account === undefined ? "" : `${separator}account=${encodeURIComponent(account)}`;
 }

@@ -145,6 +145,8 @@ export const limits = {
   /** Entries of one page of a list. */
   pageDefault: 100,
   pageMax: 500,
+  /** Pages of one list that a client follows: an account has 20 of sessions at most. */
+  pages: 200,
   /** New sessions and keys of one account. */
   createRate: { perSecond: 20, burst: 100 },
   /** WebSockets of one account: after a deploy all its agents come back at once, 10,000 of them within 20 s. */

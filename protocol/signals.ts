@@ -13,6 +13,7 @@ import {
   Version,
 } from "./api.ts";
 import { DirectAnswer, DirectOffer, DirectOutcome, OfferId } from "./connect.ts";
+import { askedFor } from "./about.ts";
 import { RdvError } from "./errors.ts";
 import { limits } from "./limits.ts";
 import { TicketedPlacement } from "./placements.ts";
@@ -140,6 +141,9 @@ export function parseSignal<T>(schema: z.ZodType<T>, text: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new RdvError("bad_request", "Not a signal of this connection", { cause });
+    const asked = askedFor(cause);
+    const what =
+      asked === undefined ? "Not a signal of this connection" : `A signal that is not about ${asked}`;
+    throw new RdvError("bad_request", what, { cause });
   }
 }

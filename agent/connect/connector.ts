@@ -43,7 +43,7 @@ export function createConnector(deps: ConnectorDeps): Connector {
         `the agent of ${tickets.name} encrypts from end to end: leave out --plain`,
       );
     const opened = await deps.openPath({ tickets, agentKey }, signal);
-    if (agentKey !== null) trust?.proven(tickets.name, agentKey);
+    if (agentKey !== null) trust?.proven(agentKey);
     log.info("connected", { path: opened.path, pair: opened.pair, why: opened.why });
     return opened;
   }

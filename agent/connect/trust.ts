@@ -3,35 +3,37 @@ import { RdvError } from "../../protocol/errors.ts";
 
 /** The keys that agents had before, as `ssh` knows hosts. */
 export interface KnownAgents {
-  get(name: string): string | undefined;
-  remember(name: string, key: string): void;
+  get(session: string): string | undefined;
+  remember(session: string, key: string): void;
 }
 
 interface TrustDeps {
+  /** The session as the user named it: what the control plane calls it must not lead to another key. */
+  readonly session: string;
   /** Of the key that the user named, if any. */
   readonly pinned: string | undefined;
   readonly known: KnownAgents;
   /** A key was seen for the first time; said once it is proven. */
-  readonly onFirstSight: (name: string, key: string) => void;
+  readonly onFirstSight: (session: string, key: string) => void;
 }
 
 /** Decides which key an agent must have. The control plane's word counts at first sight alone. */
 export interface Trust {
   /** Throws `untrusted` or `unsupported`, and says what to do. */
-  expected(tickets: ClientTickets): string;
+  expected(tickets: Pick<ClientTickets, "agentKey">): string;
   /** The agent has proved to have that key. */
-  proven(name: string, key: string): void;
+  proven(key: string): void;
 }
 
-export function createTrust({ pinned, known, onFirstSight }: TrustDeps): Trust {
+export function createTrust({ session: name, pinned, known, onFirstSight }: TrustDeps): Trust {
   return {
-    expected({ name, agentKey }) {
+    expected({ agentKey }) {
       const wanted = pinned ?? known.get(name);
       if (agentKey === null) throw noKey(name, wanted !== undefined);
       if (wanted === undefined || wanted === agentKey) return agentKey;
       throw pinned === undefined ? changed(name, agentKey, wanted) : another(name, agentKey, wanted);
     },
-    proven(name, key) {
+    proven(key) {
       const before = known.get(name);
       if (before === key) return;
       if (before === undefined && pinned === undefined) onFirstSight(name, key);

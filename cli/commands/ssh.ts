@@ -92,13 +92,25 @@ function readDestination(text: string, options: Options): { user: string | undef
   const { session } = parseSessionAddress(address);
   const { control, stateDir, plain, direct } = options;
   const given = [
-    ...(control === undefined ? [] : ["--control", control]),
-    ...(stateDir === undefined ? [] : ["--state-dir", stateDir]),
+    ...(control === undefined ? [] : [`--control=${control}`]),
+    ...(stateDir === undefined ? [] : [`--state-dir=${oneLine(stateDir)}`]),
     ...(plain ? ["--plain"] : []),
     ...(direct === undefined || direct === "auto" ? [] : ["--direct", direct]),
   ];
   return {
-    user: at < 0 ? undefined : text.slice(0, at),
+    user: at < 0 ? undefined : parseUser(text.slice(0, at)),
     way: { self: selfCommand(), options: given, address, session },
   };
+}
+
+/** A login as ssh takes it; one that begins with a hyphen would be an option, and shells read the others' characters. */
+function parseUser(text: string): string {
+  if (/^[\p{L}\p{N}_.][\p{L}\p{N}_.@\\+-]{0,127}$/u.test(text)) return text;
+  throw new RdvError("usage", `${JSON.stringify(text)} is no login: write USER@SESSION`);
+}
+
+/** A block for ssh_config(5) has no way to write a line's end. */
+function oneLine(path: string): string {
+  if (!/[\r\n\0]/.test(path)) return path;
+  throw new RdvError("usage", "the state directory's name has a line break in it, which ssh cannot take");
 }

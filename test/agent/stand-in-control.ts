@@ -84,7 +84,7 @@ export async function startStandInControl(
   const placed = (): SessionSignal => ({
     type: "placed",
     session: id,
-    name: "desk",
+    name: created.at(-1)?.name ?? "desk",
     epoch,
     placements: [placement],
   });

@@ -24,7 +24,7 @@ after(async () => await place[Symbol.asyncDispose]());
 const identity = createIdentity();
 const noKnown = { get: () => undefined, remember: () => {} };
 const trustIn = (pinned: string | undefined): Trust =>
-  createTrust({ pinned, known: noKnown, onFirstSight: () => {} });
+  createTrust({ session: "desk", pinned, known: noKnown, onFirstSight: () => {} });
 
 async function startDesk(name: string) {
   await using held = new AsyncDisposableStack();
@@ -163,11 +163,12 @@ test("a session that is over is told at once; what may come back is tried for a 
 });
 
 test("an agent is trusted by the key that was named, else by the known one, else at first sight", () => {
-  const tickets = (agentKey: string | null) => ({ name: "desk", agentKey }) as unknown as ClientTickets; // only what is looked at
+  const tickets = (agentKey: string | null) => ({ name: "renamed", agentKey });
   const known = new Map<string, string>();
   const seen: string[] = [];
   const trust = (pinned?: string): Trust =>
     createTrust({
+      session: "desk",
       pinned,
       known: { get: (name) => known.get(name), remember: (name, key) => void known.set(name, key) },
       onFirstSight: (_name, key) => void seen.push(key),
@@ -175,13 +176,13 @@ test("an agent is trusted by the key that was named, else by the known one, else
   assert.throws(() => trust().expected(tickets(null)), { code: "unsupported" });
   assert.equal(trust().expected(tickets("one")), "one");
   assert.equal(known.size, 0, "nothing is remembered before it is proven");
-  trust().proven("desk", "one");
+  trust().proven("one");
   assert.deepEqual(seen, ["one"]);
   assert.throws(() => trust().expected(tickets("two")), { code: "untrusted" });
   assert.throws(() => trust().expected(tickets(null)), { code: "untrusted" });
   assert.throws(() => trust("three").expected(tickets("two")), { code: "untrusted" });
   assert.equal(trust("two").expected(tickets("two")), "two");
-  trust("two").proven("desk", "two");
+  trust("two").proven("two");
   assert.equal(trust().expected(tickets("two")), "two");
   assert.deepEqual(seen, ["one"], "a key that was named is nobody's news");
 });

@@ -73,6 +73,7 @@ test("who sits on the way to the relay sees ciphertext alone, and one bit that i
   const connector = createConnector({
     source,
     trust: createTrust({
+      session: "desk",
       pinned: identity.fingerprint,
       known: { get: (name) => remembered.get(name), remember: (name, key) => void remembered.set(name, key) },
       onFirstSight: () => assert.fail("the key was named"),
