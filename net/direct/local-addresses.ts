@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
+import { formatIp, parseIp } from "../../protocol/ip-address.ts";
 
 /** Addresses of this machine that another one may be able to dial. */
 export interface LocalAddresses {
@@ -27,6 +28,25 @@ export function localAddresses({
     ipv4: all.filter((address) => !isIPv6(address)),
     ipv6: all.filter((address) => isIPv6(address)),
   };
+}
+
+/**
+ * Whether an address is this machine's own, as its interfaces have them now, whatever it can be dialled by: what is open
+ * to this machine alone, such as a service behind its firewall, must not be dialled for somebody else.
+ */
+export function createOwnCheck(
+  interfaces: typeof networkInterfaces = networkInterfaces,
+): (address: string) => boolean {
+  const all = Object.values(interfaces()).flatMap((entries) => entries ?? []);
+  const own = new Set(all.map(({ address }) => spelled(address)));
+  return (address) => own.has(spelled(address));
+}
+
+/** One spelling for each address; IPv4 inside IPv6 is IPv4. */
+function spelled(address: string): string {
+  const plain = address.replace(/%.*$/, "");
+  const read = parseIp(plain);
+  return read === undefined ? plain : formatIp(read);
 }
 
 /**

@@ -9,7 +9,7 @@ import { listenTcp } from "../listen.ts";
 import type { TcpListener } from "../listen.ts";
 import { askAddress } from "./ask-address.ts";
 import type { AskPlace } from "./ask-address.ts";
-import { isDialable, localAddresses } from "./local-addresses.ts";
+import { createOwnCheck, isDialable, localAddresses } from "./local-addresses.ts";
 import { mappedCandidates, mappingOf } from "./mapping.ts";
 import type { Mapping } from "./mapping.ts";
 import { punch } from "./punch.ts";
@@ -80,7 +80,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
     mapping: mapping.type,
     candidates: candidatesOf(),
     async meet({ targets, timeoutMs = limits.directDialMs, ...rest }) {
-      const dialable = targets.filter(({ address }) => isDialable(address, loopback));
+      const dialable = othersOf(targets, [...dialled, ...listened], loopback);
       current = punch({ ...rest, targets: dialable, timeoutMs, random, localPort: dialPort });
       for (const socket of waiting.splice(0)) current.accept(socket);
       return await current.done;
@@ -137,6 +137,24 @@ async function askAll(
   return answers
     .flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []))
     .filter(({ address }) => isDialable(address, loopback));
+}
+
+/**
+ * What may be dialled for somebody else: no address of this machine, and not the very ports by which its NAT leads back
+ * to it. Other ports of that outside address may be a neighbour's.
+ */
+function othersOf(
+  targets: readonly Candidate[],
+  outside: readonly SeenAddress[],
+  loopback: boolean,
+): readonly Candidate[] {
+  const isOwn = loopback ? () => false : createOwnCheck();
+  return targets.filter(
+    ({ address, port }) =>
+      isDialable(address, loopback) &&
+      !isOwn(address) &&
+      !outside.some((seen) => seen.address === address && seen.port === port),
+  );
 }
 
 /** A place of the local network sees an address that no NAT has touched: it says nothing about the mapping. */
