@@ -29,7 +29,9 @@ $agent
 END
 }
 
-say() { printf 'rdv: %s\\n' "$*" >&2; }
+say() { # What others wrote must not steer a terminal or look like a line of ours: all that is said passes here.
+  printf '%s' "rdv: $*" | LC_ALL=C tr -c ' -~' '?' | cut -c1-300 >&2
+}
 die() { say "$*" && exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -140,7 +142,7 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine&hostkey=$(host_key)"
   if have curl; then
     answer=$(curl -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\\n%{http_code}' "$url/claim")
-    case $answer in *200) ;; *) die "\${answer%????}" ;; esac
+    case $answer in *200) ;; *) die "$(printf '%s' "\${answer%????}")" ;; esac
   else
     answer=$(wget -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim") ||
       die "the invitation was refused; it is over, used by another machine, or out of reach"
@@ -154,9 +156,12 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   done <<END
 $answer
 END
-  case $RDV_RELAY in '' | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
+  case $RDV_RELAY in '' | -* | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
   case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_TICKET in '' | *[!A-Za-z0-9._-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_PORT/$RDV_POOL in 0* | /* | */ | */0?* | ??????*/* | */???*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
   [ -z "$plain" ] || RDV_TLS=
   [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
@@ -990,9 +995,11 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "4d358773a224d20f96acb755c393482b97ac1ac31eb7b6f976c2733fe036c490",
+    sha256: "101a8b73ec00438ff1eeee403f775d8cf132b0ba4c7df7597fc34ce9e977d0b2",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
+
+LC_ALL=C # Patterns compare bytes.
 
 serve() {
   dir=\${TMPDIR:-/tmp}/rdv-$machine
@@ -1067,22 +1074,25 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   printf '%s\\r\\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \\
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
-  while read -r _ code reason <&3; do
-    client= demand=0
-    while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
-      line=\${line%"$cr"}
+  while read -r version code _ <&3; do
+    client= demand=0 fields=0 code=\${code%"$cr"}
+    while [ "$fields" -lt 100 ] && IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
+      line=\${line%"$cr"} fields=$((fields + 1))
       case $line in
         [Rr]dv-[Cc]lient:*) client=\${line#*: } ;;
-        [Rr]dv-[Dd]emand:*[0-9]) demand=$((\${line#*: } + 0)) ;;
+        [Rr]dv-[Dd]emand:*) demand=\${line#*: } ;;
       esac
     done
+    is_address "$client" || client='?'
+    case $demand in [0-9] | [1-9][0-9]) ;; [1-9][0-9][0-9]) demand=32 ;; *) demand=0 ;; esac
+    case $version/$code in HTTP/1.1/[1-5][0-9][0-9]) ;; *) code="no HTTP" ;; esac
     case $code in
-      100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
+      100) echo accepted >&5 2>/dev/null && news="lost the connection has ended" && continue ;;
       101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
       401) news="end the ticket has expired" ;;
       410) news="end the inviter has ended the session" ;;
       *)
-        news="lost $code \${reason%"$cr"}"
+        news="lost it answered $code"
         read -r body <&3
         case $code$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
     esac
@@ -1090,12 +1100,24 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   done
   kill $dialled 2>/dev/null
   rm -f "$1".*
-  echo "$news" >&5
+  printf '%s\\n' "$news" >&5 2>/dev/null
+}
+
+is_address() { # ADDRESS:PORT or [ADDRESS]:PORT
+  case \${1##*:} in '' | *[!0-9]* | ??????*) return 1 ;; esac
+  case \${1%:*} in
+    *[!]0-9A-Fa-f.:[]* | ????????????????????????????????????????????????*) return 1 ;;
+    \\[*[][]*\\]) return 1 ;;
+    \\[??*\\]) ;;
+    *[!0-9.]* | ????????????????*) return 1 ;;
+    *.*.*.*) ;;
+    *) return 1 ;;
+  esac
 }
 
 join() { # NAME: only now is the service dialled
   kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
-  echo "paired $demand $client" >&5
+  printf '%s\\n' "paired $demand $client" >&5
   relayed=$dialled
   exec 6<>"$1.to" 7<>"$1.from"
   dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &

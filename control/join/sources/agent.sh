@@ -1,6 +1,8 @@
 # rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
+LC_ALL=C # Patterns compare bytes.
+
 serve() {
   dir=${TMPDIR:-/tmp}/rdv-$machine
   (umask 077 && mkdir "$dir" && mkfifo "$dir/events") || die "cannot write to ${TMPDIR:-/tmp}"
@@ -74,22 +76,25 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
-  while read -r _ code reason <&3; do
-    client= demand=0
-    while IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
-      line=${line%"$cr"}
+  while read -r version code _ <&3; do
+    client= demand=0 fields=0 code=${code%"$cr"}
+    while [ "$fields" -lt 100 ] && IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
+      line=${line%"$cr"} fields=$((fields + 1))
       case $line in
         [Rr]dv-[Cc]lient:*) client=${line#*: } ;;
-        [Rr]dv-[Dd]emand:*[0-9]) demand=$((${line#*: } + 0)) ;;
+        [Rr]dv-[Dd]emand:*) demand=${line#*: } ;;
       esac
     done
+    is_address "$client" || client='?'
+    case $demand in [0-9] | [1-9][0-9]) ;; [1-9][0-9][0-9]) demand=32 ;; *) demand=0 ;; esac
+    case $version/$code in HTTP/1.1/[1-5][0-9][0-9]) ;; *) code="no HTTP" ;; esac
     case $code in
-      100) echo accepted >&5 && news="lost the connection has ended" && continue ;;
+      100) echo accepted >&5 2>/dev/null && news="lost the connection has ended" && continue ;;
       101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
       401) news="end the ticket has expired" ;;
       410) news="end the inviter has ended the session" ;;
       *)
-        news="lost $code ${reason%"$cr"}"
+        news="lost it answered $code"
         read -r body <&3
         case $code$body in 409*'"replaced"'*) news="end another machine has taken over" ;; esac ;;
     esac
@@ -97,12 +102,24 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   done
   kill $dialled 2>/dev/null
   rm -f "$1".*
-  echo "$news" >&5
+  printf '%s\n' "$news" >&5 2>/dev/null
+}
+
+is_address() { # ADDRESS:PORT or [ADDRESS]:PORT
+  case ${1##*:} in '' | *[!0-9]* | ??????*) return 1 ;; esac
+  case ${1%:*} in
+    *[!]0-9A-Fa-f.:[]* | ????????????????????????????????????????????????*) return 1 ;;
+    \[*[][]*\]) return 1 ;;
+    \[??*\]) ;;
+    *[!0-9.]* | ????????????????*) return 1 ;;
+    *.*.*.*) ;;
+    *) return 1 ;;
+  esac
 }
 
 join() { # NAME: only now is the service dialled
   kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
-  echo "paired $demand $client" >&5
+  printf '%s\n' "paired $demand $client" >&5
   relayed=$dialled
   exec 6<>"$1.to" 7<>"$1.from"
   dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &

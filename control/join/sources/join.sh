@@ -26,7 +26,9 @@ $agent
 END
 }
 
-say() { printf 'rdv: %s\n' "$*" >&2; }
+say() { # What others wrote must not steer a terminal or look like a line of ours: all that is said passes here.
+  printf '%s' "rdv: $*" | LC_ALL=C tr -c ' -~' '?' | cut -c1-300 >&2
+}
 die() { say "$*" && exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -137,7 +139,7 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine&hostkey=$(host_key)"
   if have curl; then
     answer=$(curl -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\n%{http_code}' "$url/claim")
-    case $answer in *200) ;; *) die "${answer%????}" ;; esac
+    case $answer in *200) ;; *) die "$(printf '%s' "${answer%????}")" ;; esac
   else
     answer=$(wget -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim") ||
       die "the invitation was refused; it is over, used by another machine, or out of reach"
@@ -151,9 +153,12 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   done <<END
 $answer
 END
-  case $RDV_RELAY in '' | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
+  case $RDV_RELAY in '' | -* | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
   case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_TICKET in '' | *[!A-Za-z0-9._-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_PORT/$RDV_POOL in 0* | /* | */ | */0?* | ??????*/* | */???*) die "the answer to the claim is not understood" ;; esac
+  case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
   [ -z "$plain" ] || RDV_TLS=
   [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
