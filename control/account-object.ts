@@ -1,9 +1,11 @@
-import type { CreateKey, CreateSession, KeyList, PageQuery, Scope, Session } from "../protocol/api.ts";
+import type { CreateSession, PageQuery, Session } from "../protocol/api.ts";
 import type { SessionList } from "../protocol/api.ts";
 import { AccountId } from "../protocol/api.ts";
+import type { CreateKey, KeyList } from "../protocol/keys.ts";
 import { forgetAbandoned } from "./abandoned-reservations.ts";
 import { createCell } from "./cell.ts";
 import { createEndedKeys } from "./ended-keys.ts";
+import type { Grant, SessionGrant } from "./grants.ts";
 import { createKeyRing } from "./key-ring.ts";
 import type { KeyRecord } from "./keys.ts";
 import { chooseName } from "./names.ts";
@@ -18,6 +20,8 @@ import type { Reservation } from "./session-index.ts";
 interface ReserveInput {
   readonly owner: string;
   readonly request: Pick<CreateSession, "name" | "suggestedName">;
+  /** The key that asks. */
+  readonly by: SessionGrant;
 }
 
 interface ReportInput {
@@ -41,8 +45,8 @@ export interface AccountVerbs {
   /** The id of the session with this name. */
   find(name: string): string | null;
   list(query: PageQuery): SessionList;
-  /** The scopes of the key whose token has this SHA-256 (hexadecimal), or null. */
-  checkKey(hash: string): Scope[] | null;
+  /** What the key opens whose token has this SHA-256 (hexadecimal), or null. */
+  checkKey(hash: string): Grant | null;
   /** Whether what was opened with this key may go on. */
   isValidKey(id: string): boolean;
   addKey(input: {
@@ -90,18 +94,22 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
   }
 
   /**
-   * Reserves a name that is free or whose agent is away. What the index calls live may be long gone (a host that was
-   * killed reports nothing), so the session object is asked; only names that it confirms are skipped.
+   * Reserves a name that is free, or whose agent is away and whose session this key may take up. What the index calls
+   * live may be long gone (a host that was killed reports nothing), so the session object is asked.
    */
-  async function reserveLike(owner: string, suggested: string): Promise<Outcome<Reservation>> {
-    const live = new Set<string>();
+  async function reserveLike(
+    owner: string,
+    suggested: string,
+    by: SessionGrant,
+  ): Promise<Outcome<Reservation>> {
+    const taken = new Set<string>();
     for (;;) {
-      const name = chooseName(suggested, (one) => live.has(one) || index.isReserved(one));
+      const name = chooseName(suggested, (one) => taken.has(one) || index.isReserved(one));
       if (name === undefined)
         return refuse("name_taken", `All names like ${suggested} are in use; choose one with --name`);
       const id = index.find(name);
       if (id === undefined) return reserve(owner, name);
-      if (await services.env.SESSIONS.getByName(sessionObjectName(owner, id)).isLive(null)) live.add(name);
+      if (await services.env.SESSIONS.getByName(sessionObjectName(owner, id)).isTaken(by)) taken.add(name);
       // Of those who asked at the same moment the first one has it.
       else if (!index.isReserved(name)) return reserve(owner, name);
     }
@@ -109,9 +117,9 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
 
   return {
     verbs: {
-      reserve: async ({ owner, request }) => {
+      reserve: async ({ owner, request, by }) => {
         if (request.name !== undefined) return reserve(owner, request.name);
-        return await reserveLike(owner, request.suggestedName ?? defaultName);
+        return await reserveLike(owner, request.suggestedName ?? defaultName, by);
       },
       report: ({ session, revision, keys: used }) => {
         if (!used.every((key) => keys.isValid(key))) return "key_ended";

@@ -5,6 +5,7 @@ import { limits } from "../protocol/limits.ts";
 import { adminKeyHash, authenticate, checkAccess, readToken } from "./auth.ts";
 import type { Caller } from "./auth.ts";
 import { clientAddress } from "./client-address.ts";
+import { unbounded } from "./grants.ts";
 import { problemAnswer, securityHeaders } from "./problems.ts";
 import { publicRoutes } from "./public-routes.ts";
 import { createRateLimits } from "./rate-limit.ts";
@@ -59,7 +60,7 @@ export function createApp(deps: AppDeps): App {
 }
 
 /** Nobody: what a public route sees of its caller. */
-const nobody: Caller = { account: "", key: "", scopes: [] };
+const nobody: Caller = { account: "", key: "", ...unbounded([]) };
 
 /** Serves one request of a route: configuration, token, scope, rate, then the handler. No handler can forget them. */
 function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Response> {

@@ -1,19 +1,20 @@
 import * as z from "zod";
 import { AccountId } from "../protocol/api.ts";
-import type { Scope } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { unbounded } from "./grants.ts";
+import type { Grant } from "./grants.ts";
 import { keyIdOf, rootKey, sameText, sha256 } from "./keys.ts";
+import { opens } from "./route.ts";
 import type { Access } from "./route.ts";
 import type { ControlEnv } from "./services.ts";
 
 /** The operator's account: it owns the fleet. */
 export const adminAccount = "a_admin";
 
-/** Who sent a request. */
-export interface Caller {
+/** Who sent a request, and what the key opens. */
+export interface Caller extends Grant {
   readonly account: string;
   readonly key: string;
-  readonly scopes: readonly Scope[];
 }
 
 /** A token that may be worth a look: where its account is, and what is known about it without asking. */
@@ -48,21 +49,20 @@ export async function readToken(env: ControlEnv, authorization: string | null): 
 
 /** The caller that a token stands for; throws `unauthorized`. */
 export async function authenticate(env: ControlEnv, { account, hash, isRoot }: Presented): Promise<Caller> {
-  if (isRoot) return { account, key: rootKey, scopes: ["admin"] };
-  const scopes = await env.ACCOUNTS.getByName(account).checkKey(hash);
-  if (scopes === null) throw unknownToken();
-  return { account, key: keyIdOf(hash), scopes };
+  if (isRoot) return { account, key: rootKey, ...unbounded(["admin"]) };
+  const grant = await env.ACCOUNTS.getByName(account).checkKey(hash);
+  if (grant === null) throw unknownToken();
+  return { account, key: keyIdOf(hash), ...grant };
 }
 
 /** Throws `forbidden` when the caller's key does not open the route. */
 export function checkAccess(access: Access, { account, scopes }: Caller): void {
   if (access === "public" || access === "any") return;
-  const isAdmin = scopes.includes("admin");
-  if ((access === "fleet" || access === "relays") && account !== adminAccount)
+  const { scopes: needed, operator } = opens[access];
+  if (operator && account !== adminAccount)
     throw new RdvError("forbidden", "Only the operator's account has relays");
-  if (isAdmin || ((access === "sessions" || access === "relays") && scopes.includes(access))) return;
-  const needed = access === "fleet" ? "admin" : access;
-  throw new RdvError("forbidden", `This key has no scope ${needed}; its scopes are ${scopes.join(", ")}`);
+  if (needed.some((scope) => scopes.includes(scope))) return;
+  throw new RdvError("forbidden", `This key has no scope ${needed[0]}; its scopes are ${scopes.join(", ")}`);
 }
 
 /** The id of the key with which an authenticated request was sent. */

@@ -7,6 +7,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Caller } from "./auth.ts";
 import { canonicalAllow } from "./allow.ts";
+import { sessionGrant } from "./grants.ts";
 import { randomText } from "./identifiers.ts";
 import { joinLines } from "./join/page-lines.ts";
 import { sha256 } from "./keys.ts";
@@ -68,7 +69,7 @@ export async function invitationKey(code: string): Promise<string> {
 
 async function openSession(
   services: Services,
-  { account: owner, key }: Caller,
+  caller: Caller,
   invitation: string,
   { target, service, allow, ttlSeconds, region, name: wanted, private: hidden }: CreateInvitation,
 ): Promise<Session> {
@@ -81,8 +82,10 @@ async function openSession(
     ...(region === undefined ? {} : { region }),
     ...(hidden === undefined ? {} : { private: hidden }),
   };
-  const { id } = unwrap(await services.env.ACCOUNTS.getByName(owner).reserve({ owner, request }));
-  const opened = await sessionOf(services, owner, id).open({ id, owner, name, key, request, invitation });
+  const owner = caller.account;
+  const by = sessionGrant(caller);
+  const { id } = unwrap(await services.env.ACCOUNTS.getByName(owner).reserve({ owner, request, by }));
+  const opened = await sessionOf(services, owner, id).open({ id, owner, name, by, request, invitation });
   return unwrap(opened).session;
 }
 

@@ -1,15 +1,17 @@
-import type { CreateKey, Key, KeyList, PageQuery, Scope } from "../protocol/api.ts";
+import type { PageQuery } from "../protocol/api.ts";
+import type { CreateKey, Key, KeyList } from "../protocol/keys.ts";
 import { limits } from "../protocol/limits.ts";
 import { createTable } from "./cell.ts";
-import { KeyRecord, hasExpired, keyIdOf, keyView, newKey, rootKey, sameText } from "./keys.ts";
+import type { Grant } from "./grants.ts";
+import { KeyRecord, grantOf, hasExpired, keyIdOf, keyView, newKey, rootKey, sameText } from "./keys.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { ObjectContext } from "./platform.ts";
 
 /** The keys of one account. Every verb is atomic. */
 export interface KeyRing {
-  /** The scopes of the key whose token has this SHA-256; undefined when there is none, or none any more. */
-  check(hash: string): Scope[] | undefined;
+  /** What the key opens whose token has this SHA-256; undefined when there is none, or none any more. */
+  check(hash: string): Grant | undefined;
   /** Whether what was opened with this key may go on. */
   isValid(id: string): boolean;
   add(hash: string, request: CreateKey): Outcome<KeyRecord>;
@@ -38,7 +40,7 @@ export function createKeyRing(ctx: ObjectContext, now: () => number): KeyRing {
     check: (hash) => {
       const record = valid(keyIdOf(hash));
       // Found by the start of a hash that nobody can steer, then compared whole and in constant time.
-      return record && sameText(record.hash, hash) ? record.scopes : undefined;
+      return record && sameText(record.hash, hash) ? grantOf(record) : undefined;
     },
     isValid: (id) => id === rootKey || valid(id) !== undefined,
     add: (hash, request) => {

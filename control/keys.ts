@@ -1,6 +1,8 @@
 import * as z from "zod";
-import type { CreateKey, CreatedKey, Key } from "../protocol/api.ts";
-import { Scope } from "../protocol/api.ts";
+import { Region, RelayId } from "../protocol/api.ts";
+import { NamePattern, Scope } from "../protocol/keys.ts";
+import type { CreateKey, CreatedKey, Key } from "../protocol/keys.ts";
+import type { Grant } from "./grants.ts";
 import { isoTime } from "./sessions.ts";
 
 /**
@@ -11,6 +13,9 @@ export const KeyRecord = z.object({
   hash: z.string(),
   label: z.string(),
   scopes: z.array(Scope),
+  names: z.array(NamePattern).nullable().default(null),
+  relay: RelayId.nullable().default(null),
+  region: Region.nullable().default(null),
   /** Milliseconds since 1970. */
   createdAt: z.number(),
   expiresAt: z.number().nullable(),
@@ -37,23 +42,31 @@ export function newToken(account: string): string {
 
 /** The record of a key that was just asked for. */
 export function newKey(hash: string, request: CreateKey, now: number): KeyRecord {
-  const { label = "", scopes, expiresInSeconds } = request;
+  const { label = "", scopes, names = null, relay = null, region = null, expiresInSeconds } = request;
   const expiresAt = expiresInSeconds === undefined ? null : now + expiresInSeconds * 1_000;
-  return { hash, label, scopes: [...new Set(scopes)], createdAt: now, expiresAt };
+  return { hash, label, scopes: [...new Set(scopes)], names, relay, region, createdAt: now, expiresAt };
 }
 
 export function hasExpired({ expiresAt }: KeyRecord, now: number): boolean {
   return expiresAt !== null && expiresAt <= now;
 }
 
+/** What the key opens. */
+export function grantOf({ scopes, names, relay, region }: KeyRecord): Grant {
+  return { scopes, names, relay, region };
+}
+
 /** The key as its account's owner sees it. */
 export function keyView(account: string, record: KeyRecord): Key {
-  const { hash, label, scopes, createdAt, expiresAt } = record;
+  const { hash, label, scopes, names, relay, region, createdAt, expiresAt } = record;
   return {
     id: keyIdOf(hash),
     account,
     label,
     scopes,
+    names,
+    relay,
+    region,
     createdAt: isoTime(createdAt),
     expiresAt: expiresAt === null ? null : isoTime(expiresAt),
   };

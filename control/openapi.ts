@@ -1,10 +1,6 @@
 import * as z from "zod";
 import {
-  CreateKey,
   CreateSession,
-  CreatedKey,
-  Key,
-  KeyList,
   Placement,
   Policy,
   Relay,
@@ -12,7 +8,6 @@ import {
   Session,
   SessionList,
   UpdateSession,
-  WhoAmI,
 } from "../protocol/api.ts";
 import {
   ClientTickets,
@@ -22,7 +17,9 @@ import {
   SeenAddress,
 } from "../protocol/connect.ts";
 import { Problem } from "../protocol/errors.ts";
+import { CreateKey, CreatedKey, Key, KeyList, WhoAmI } from "../protocol/keys.ts";
 import { version } from "../protocol/version.ts";
+import { opens } from "./route.ts";
 import type { Access, Route } from "./route.ts";
 
 /** Schemas with a name of their own in the document. */
@@ -48,14 +45,15 @@ const named = {
   WhoAmI,
 };
 
-const accessText: Readonly<Record<Access, string>> = {
-  public: "Needs no key.",
-  any: "Needs a key, whatever its scopes.",
-  sessions: "Needs a key with the scope `sessions` or `admin`; what belongs to other accounts is not found.",
-  relays: "Needs a key of the operator's account with the scope `relays` or `admin`.",
-  admin: "Needs a key with the scope `admin`.",
-  fleet: "Needs a key of the operator's account with the scope `admin`.",
-};
+/** What a route needs, in words. */
+function accessText(access: Access): string {
+  if (access === "public") return "Needs no key.";
+  if (access === "any") return "Needs a key, whatever its scopes.";
+  const { scopes, operator } = opens[access];
+  const names = scopes.map((scope) => `\`${scope}\``).join(", ");
+  const where = operator ? " of the operator's account" : "";
+  return `Needs a key${where} with one of the scopes ${names}; what belongs to others is not found.`;
+}
 
 /** The OpenAPI 3.1 document of these routes (https://spec.openapis.org/oas/v3.1.0), from the schemas that check them. */
 export function openApiDocument(routes: readonly Route[]): object {
@@ -100,7 +98,7 @@ function operation(route: Route): object {
   for (const [status, schema] of Object.entries(answers)) responses[status] = answer(status, schema ?? null);
   return {
     summary,
-    description: accessText[access],
+    description: accessText(access),
     security: access === "public" ? [] : [{ token: [] }],
     parameters: [...pathParameters(route.path), ...queryParameters(route.query)],
     ...(body ? { requestBody: { required: true, content: json(body) } } : {}),

@@ -27,7 +27,7 @@ export function relayRoutes(services: Services): Route[] {
     defineRoute({
       method: "GET",
       path: "/v1/relays/candidates",
-      access: "sessions",
+      access: "expose",
       summary: "Relays to which an agent may measure its latency.",
       answers: { 200: RelayCandidates },
       handle: async () => Response.json({ relays: await listCandidates(services) } satisfies RelayCandidates),

@@ -1,13 +1,32 @@
 import * as z from "zod";
+import type { Scope } from "../protocol/keys.ts";
 import type { Peer } from "./app.ts";
 import type { Caller } from "./auth.ts";
 import { readJson, readQuery } from "./body.ts";
 
 /**
- * Who may use a route. `any`: every key. `sessions` and `admin`: a key of any account with that scope, for that account's own things.
- * `relays` and `fleet`: a key of the operator's account with the scope `relays` or `admin`, or with `admin` alone.
+ * Who may use a route: each kind needs a key with one of these scopes, for things of the key's own account, or a key of
+ * the operator's account. Which sessions a key with `expose` or `connect` may touch is said in grants.ts.
  */
-export type Access = "public" | "any" | "sessions" | "relays" | "admin" | "fleet";
+export const opens = {
+  /** Serve a session. */
+  expose: { scopes: ["expose", "sessions", "admin"], operator: false },
+  /** Reach a session. */
+  connect: { scopes: ["connect", "sessions", "admin"], operator: false },
+  /** Look at a session that one serves or reaches. */
+  session: { scopes: ["expose", "connect", "sessions", "admin"], operator: false },
+  /** All sessions of the account. */
+  sessions: { scopes: ["sessions", "admin"], operator: false },
+  /** Join the fleet. */
+  relays: { scopes: ["relays", "admin"], operator: true },
+  /** The account itself. */
+  admin: { scopes: ["admin"], operator: false },
+  /** The fleet. */
+  fleet: { scopes: ["admin"], operator: true },
+} as const satisfies Record<string, { scopes: readonly Scope[]; operator: boolean }>;
+
+/** `any`: every key. */
+export type Access = "public" | "any" | keyof typeof opens;
 
 /** What a route answers by status; null is an answer without body. */
 type Answers = Readonly<Partial<Record<101 | 200 | 201 | 204, z.ZodType | null>>>;

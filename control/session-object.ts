@@ -7,6 +7,8 @@ import { keyOfRequest } from "./auth.ts";
 import { signClientTickets } from "./client-tickets.ts";
 import { count } from "./counts.ts";
 import { createDirectOffers } from "./direct-offers.ts";
+import { mayServe } from "./grants.ts";
+import type { HeldSession, SessionGrant } from "./grants.ts";
 import type { Admission } from "./invited-session.ts";
 import { createInvitedSession } from "./invited-session.ts";
 import type { Outcome, Refusal } from "./outcome.ts";
@@ -27,6 +29,7 @@ import {
   dueEnd,
   endedRecord,
   forgetAt,
+  heldBy,
   isExpected,
   isPrivate,
   keysOf,
@@ -45,8 +48,8 @@ interface OpenInput {
   readonly id: string;
   readonly owner: string;
   readonly name: string;
-  /** Id of the key that asks. */
-  readonly key: string;
+  /** The key that asks. */
+  readonly by: SessionGrant;
   readonly request: CreateSession;
   /** Name of the invitation's object, when somebody else's machine is to be the agent. */
   readonly invitation?: string;
@@ -65,8 +68,13 @@ export interface SessionVerbs extends Pick<
   /** Creates the session, or takes it up again: id, port and epoch stay, the newest request rules the rest. */
   open(input: OpenInput): Promise<Outcome<Opened>>;
   view(input: null): Session | null;
-  /** Whether an agent is connected and was heard lately, or asked for the session just now and is on its way. */
-  isLive(input: null): boolean;
+  /**
+   * Whether the session is not for this key to take up now: another key's, or its agent is connected and was heard
+   * lately, or asked for the session just now and is on its way.
+   */
+  isTaken(by: SessionGrant): boolean;
+  /** Whose session it is; null when there is none. */
+  held(input: null): HeldSession | null;
   /** Tickets for a client of the owner's, whether an agent is there or not; null when there is no session. */
   tickets(request: RequestTickets): Promise<Outcome<ClientTickets> | null>;
   /** Passes a client's offer of a direct path to the agent; its answer, or null when there is no session. */
@@ -104,10 +112,11 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
   });
   const view = (record: SessionRecord): Session => viewOf(record, line.heardAt(record));
 
-  async function open({ id, owner, name, key, request, invitation }: OpenInput): Promise<Outcome<Opened>> {
+  async function open({ id, owner, name, by, request, invitation }: OpenInput): Promise<Outcome<Opened>> {
     const before = store.read();
     if (before?.ended) return justEnded;
-    if (before && (before.invitation || invitation !== undefined)) return namedByAnother;
+    if (before && (before.invitation || invitation !== undefined || !mayServe(by, heldBy(before))))
+      return namedByAnother;
     const placed = await leaseFor(services, { session: id, owner, name }, request, before?.placements ?? []);
     const current = store.read();
     if (current?.ended) {
@@ -119,12 +128,12 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
       return placed;
     }
     const fresh = (): SessionRecord =>
-      newRecord({ id, owner, name, invitation, madeWith: key, placements: placed.value }, request, now());
+      newRecord({ id, owner, name, invitation, madeWith: by.key, placements: placed.value }, request, now());
     if (!current) store.save(fresh());
     else {
       const due = line.heardAt(current) === null;
       const moved = movedRecord(current, placed.value, due);
-      store.save({ ...resumedRecord(moved, request, now()), madeWith: key });
+      store.save({ ...resumedRecord(moved, request, now()), madeWith: by.key });
     }
     const record = store.readRunning();
     // A port that the session gives back is closed before any newer half comes.
@@ -219,9 +228,14 @@ export function createSessionObject(ctx: ObjectContext, services: Services): Dur
         const record = store.read();
         return record ? view(record) : null;
       },
-      isLive: () => {
+      held: () => {
+        const record = store.read();
+        return record ? heldBy(record) : null;
+      },
+      isTaken: (by) => {
         const record = store.readRunning();
         if (!record) return false;
+        if (!mayServe(by, heldBy(record))) return true;
         // An invited session has no agent's connection; its name is its own while it runs.
         return record.invitation !== null || isExpected(record, now()) || line.heardAt(record) !== null;
       },

@@ -1,9 +1,9 @@
 import type { CreateSession as CreateSessionBody } from "../protocol/api.ts";
-import { CreateSession, PageQuery, Session, SessionId, SessionList, SessionName } from "../protocol/api.ts";
-import { UpdateSession } from "../protocol/api.ts";
+import { CreateSession, PageQuery, Session, SessionList, UpdateSession } from "../protocol/api.ts";
 import { ClientTickets, DirectAnswer, DirectOffer, RequestTickets } from "../protocol/connect.ts";
-import { RdvError } from "../protocol/errors.ts";
 import type { Caller } from "./auth.ts";
+import { findSession, noSession } from "./find-session.ts";
+import { checkName, sessionGrant } from "./grants.ts";
 import type { Outcome } from "./outcome.ts";
 import { refuse, unwrap } from "./outcome.ts";
 import type { Route } from "./route.ts";
@@ -22,7 +22,7 @@ export function sessionRoutes(services: Services): Route[] {
     defineRoute({
       method: "POST",
       path: "/v1/sessions",
-      access: "sessions",
+      access: "expose",
       summary: "Creates a session (201), or takes up the one that has this name (200).",
       body: CreateSession,
       answers: { 200: Session, 201: Session },
@@ -45,68 +45,68 @@ export function sessionRoutes(services: Services): Route[] {
     defineRoute({
       method: "GET",
       path,
-      access: "sessions",
+      access: "session",
       summary: "Shows one session, by id or by name.",
       answers: { 200: Session },
-      handle: async ({ caller: { account }, param }) => {
-        const id = await findSession(services, account, param("idOrName"));
-        const session = await sessionOf(services, account, id).view(null);
-        if (!session) throw notFound(param("idOrName"));
+      handle: async ({ caller, param }) => {
+        const found = await findSession(services, caller, param("idOrName"), "either");
+        const session = await found.view(null);
+        if (!session) throw noSession(param("idOrName"));
         return Response.json(session);
       },
     }),
     defineRoute({
       method: "PATCH",
       path,
-      access: "sessions",
+      access: "expose",
       summary: "Changes who may use a session and how much of it; live listeners obey at once.",
       body: UpdateSession,
       answers: { 200: Session },
-      handle: async ({ caller: { account }, param, body }) => {
-        const id = await findSession(services, account, param("idOrName"));
-        const changed = await sessionOf(services, account, id).update(body);
-        if (changed === null) throw notFound(param("idOrName"));
+      handle: async ({ caller, param, body }) => {
+        const session = await findSession(services, caller, param("idOrName"), "agent");
+        const changed = await session.update(body);
+        if (changed === null) throw noSession(param("idOrName"));
         return Response.json(unwrap(changed));
       },
     }),
     defineRoute({
       method: "POST",
       path: `${path}/tickets`,
-      access: "sessions",
+      access: "connect",
       summary: "Gives a client tickets for the relays of a session, with or without public port.",
       body: RequestTickets,
       answers: { 200: ClientTickets },
-      handle: async ({ caller: { account }, param, body }) => {
-        const id = await findSession(services, account, param("idOrName"));
-        const tickets = await sessionOf(services, account, id).tickets(body);
-        if (tickets === null) throw notFound(param("idOrName"));
+      handle: async ({ caller, param, body }) => {
+        const session = await findSession(services, caller, param("idOrName"), "client");
+        const tickets = await session.tickets(body);
+        if (tickets === null) throw noSession(param("idOrName"));
         return Response.json(unwrap(tickets));
       },
     }),
     defineRoute({
       method: "POST",
       path: `${path}/direct`,
-      access: "sessions",
+      access: "connect",
       summary: "Offers a session's agent to meet without relay; held until the agent answers.",
       body: DirectOffer,
       answers: { 200: DirectAnswer },
-      handle: async ({ caller: { account }, param, body }) => {
-        const id = await findSession(services, account, param("idOrName"));
-        const answer = await sessionOf(services, account, id).direct(body);
-        if (answer === null) throw notFound(param("idOrName"));
+      handle: async ({ caller, param, body }) => {
+        const session = await findSession(services, caller, param("idOrName"), "client");
+        const answer = await session.direct(body);
+        if (answer === null) throw noSession(param("idOrName"));
         return Response.json(unwrap(answer));
       },
     }),
     defineRoute({
       method: "DELETE",
       path,
-      access: "sessions",
+      access: "expose",
       summary: "Ends a session: its agent stops, its port is freed.",
       answers: { 204: null },
-      handle: async ({ caller: { account }, param }) => {
-        const id = await findSession(services, account, param("idOrName"));
-        const ended = await sessionOf(services, account, id).end("its owner ended it");
-        if (!ended) throw notFound(param("idOrName"));
+      handle: async ({ caller, param }) => {
+        const session = await findSession(services, caller, param("idOrName"), "agent");
+        const ended = await session.end("its owner ended it");
+        if (!ended) throw noSession(param("idOrName"));
         return new Response(null, { status: 204 });
       },
     }),
@@ -115,45 +115,25 @@ export function sessionRoutes(services: Services): Route[] {
 
 async function openSession(
   services: Services,
-  { account: owner, key }: Caller,
+  caller: Caller,
   request: CreateSessionBody,
 ): Promise<Outcome<{ session: Session; created: boolean }>> {
+  const owner = caller.account;
+  const by = sessionGrant(caller);
+  checkName(by, request.name);
   const account = services.env.ACCOUNTS.getByName(owner);
   let outcome: Outcome<{ session: Session; created: boolean }> = refuse(
     "ended",
     "The session has just ended; try again",
   );
   for (let attempt = 0; attempt < openTries; attempt += 1) {
-    const reserved = await account.reserve({ owner, request });
+    const reserved = await account.reserve({ owner, request, by });
     if (!reserved.ok) return reserved;
     const { id, name } = reserved.value;
-    outcome = await sessionOf(services, owner, id).open({ id, owner, name, key, request });
+    const session = services.env.SESSIONS.getByName(sessionObjectName(owner, id));
+    outcome = await session.open({ id, owner, name, by, request });
     if (outcome.ok || outcome.code !== "ended") return outcome;
     await account.forget(id);
   }
   return outcome;
-}
-
-/** The id behind an id or a name. Names have no underscore, so the two cannot be confused. */
-async function findSession({ env }: Services, owner: string, idOrName: string): Promise<string> {
-  if (SessionId.safeParse(idOrName).success) return idOrName;
-  const name = SessionName.safeParse(idOrName);
-  const id = name.success ? await env.ACCOUNTS.getByName(owner).find(name.data) : null;
-  if (id === null) throw notFound(idOrName);
-  return id;
-}
-
-function sessionOf(
-  { env }: Services,
-  owner: string,
-  id: string,
-): ReturnType<Services["env"]["SESSIONS"]["getByName"]> {
-  return env.SESSIONS.getByName(sessionObjectName(owner, id));
-}
-
-function notFound(idOrName: string): RdvError {
-  return new RdvError(
-    "not_found",
-    `There is no session ${JSON.stringify(idOrName.slice(0, 80))}; rdv sessions lists yours`,
-  );
 }

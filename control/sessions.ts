@@ -16,6 +16,7 @@ import {
 } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Ticket } from "../protocol/tickets.ts";
+import type { HeldSession } from "./grants.ts";
 import { PolicyField, changedTerms, requestedTerms } from "./policy.ts";
 import type { Terms } from "./policy.ts";
 import { Trouble } from "./troubles.ts";
@@ -159,6 +160,11 @@ export function isExpected({ expectedUntil }: SessionRecord, now: number): boole
 /** The keys by which a session lives. */
 export function keysOf({ madeWith, attachedWith }: SessionRecord): string[] {
   return attachedWith === null || attachedWith === madeWith ? [madeWith] : [madeWith, attachedWith];
+}
+
+/** Whose session it is. */
+export function heldBy(record: SessionRecord): HeldSession {
+  return { name: record.name, keys: keysOf(record), invited: record.invitation !== null };
 }
 
 /** Whether an agent that has tickets for one record needs no new ones for the other. */

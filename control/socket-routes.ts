@@ -1,25 +1,27 @@
 import { AgentAttach, RelayId, SessionId } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { findSession, noSession } from "./find-session.ts";
 import type { Route } from "./route.ts";
 import { defineRoute } from "./route.ts";
 import type { Services } from "./services.ts";
 import { sessionObjectName } from "./services.ts";
 
 /** The WebSocket routes: the object that a socket belongs to accepts it itself. */
-export function socketRoutes({ env }: Services): Route[] {
+export function socketRoutes(services: Services): Route[] {
+  const { env } = services;
   return [
     defineRoute({
       method: "GET",
       path: "/v1/sessions/:id/agent",
-      access: "sessions",
+      access: "expose",
       summary: "The control connection of a session's agent, a WebSocket; the newest one rules.",
       query: AgentAttach,
       answers: { 101: null },
       handle: async ({ request, param, caller }) => {
         checkUpgrade(request);
         const id = SessionId.safeParse(param("id"));
-        if (!id.success) throw new RdvError("not_found", "There is no such session");
-        return await env.SESSIONS.getByName(sessionObjectName(caller.account, id.data)).fetch(request);
+        if (!id.success) throw noSession(param("id"));
+        return await (await findSession(services, caller, id.data, "agent")).fetch(request);
       },
     }),
     defineRoute({

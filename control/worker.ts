@@ -15,7 +15,8 @@ import { durableClass } from "./workers-class.ts";
 export const SessionObject = durableClass(createSessionObject, [
   "open",
   "view",
-  "isLive",
+  "isTaken",
+  "held",
   "end",
   "update",
   "tickets",

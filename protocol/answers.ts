@@ -1,9 +1,11 @@
 import type * as z from "zod";
 import { about } from "./about.ts";
-import { CreatedKey, KeyList, Session } from "./api.ts";
-import type { CreateKey, CreateSession } from "./api.ts";
+import { Session } from "./api.ts";
+import type { CreateSession } from "./api.ts";
 import { CreatedInvitation } from "./invitations.ts";
 import type { CreateInvitation } from "./invitations.ts";
+import { CreatedKey, KeyList } from "./keys.ts";
+import type { CreateKey } from "./keys.ts";
 
 /** A session that was asked for by its name or id. */
 export function theSession(idOrName: string): z.ZodType<Session> {
@@ -41,8 +43,12 @@ export function invited(request: CreateInvitation): z.ZodType<CreatedInvitation>
 /** The key that was wanted, of the account that was named or of the token's own. */
 export function theKey(request: CreateKey, ownAccount: string | undefined): z.ZodType<CreatedKey> {
   const wanted = request.account ?? ownAccount;
-  return about(CreatedKey, "a new key", ({ account, label, scopes, token }) => {
-    const isIt = label === (request.label ?? "") && sameSet(scopes, request.scopes);
+  return about(CreatedKey, "a new key", ({ account, label, scopes, names, relay, region, token }) => {
+    const isBound =
+      sameSet(names ?? [], request.names ?? []) &&
+      relay === (request.relay ?? null) &&
+      region === (request.region ?? null);
+    const isIt = label === (request.label ?? "") && sameSet(scopes, request.scopes) && isBound;
     return isIt && (wanted ?? account) === account && token.startsWith(`rdv_${account.slice(2)}_`);
   });
 }

@@ -60,13 +60,10 @@ export const Version = z.string().regex(/^[\w.+-]{1,40}$/, "not a version");
 
 /** What is exposed, as its owner's list shows it. */
 const target = PlainText.min(1).max(300);
-const label = PlainText.max(100);
 
 export const SessionId = z.string().regex(/^s_[a-z0-9]{20,40}$/);
 export const RelayId = z.string().regex(/^r_[a-z0-9]{8,40}$/);
 export const AccountId = z.string().regex(/^a_[a-z0-9]{1,40}$/);
-
-export const KeyId = z.string().regex(/^k_[0-9a-f]{26}$/);
 
 const allow = z.array(Cidr).max(limits.allowList);
 const pairs = z.number().int().min(1).max(limits.pairsPerSession);
@@ -198,8 +195,8 @@ export const PageQuery = z.strictObject({
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 
-/** Absent on the last page. */
-const next = cursor.optional();
+/** Where the next page of a list begins; absent on the last one. */
+export const next = cursor.optional();
 
 /** Answer of `GET /v1/sessions`, in the order of ids. */
 export const SessionList = z.object({ sessions: z.array(Session), next });
@@ -258,57 +255,6 @@ export type RelayDrain = z.infer<typeof RelayDrain>;
 /** Answer of `GET /v1/relays`, in the order of ids. */
 export const RelayList = z.object({ relays: z.array(Relay), next });
 export type RelayList = z.infer<typeof RelayList>;
-
-/** What a key may do: `sessions` and their agents, `relays` that join the fleet, `admin` everything of its account. */
-export const Scope = z.enum(["sessions", "relays", "admin"]);
-export type Scope = z.infer<typeof Scope>;
-
-/** Answer of `GET /v1/whoami`: what the token of the request is. */
-export const WhoAmI = z.object({
-  account: AccountId,
-  /** Id of the key; `root` is the operator's own, which the control plane's configuration names. */
-  key: z.union([KeyId, z.literal("root")]),
-  scopes: z.array(Scope),
-});
-export type WhoAmI = z.infer<typeof WhoAmI>;
-
-/** Body of `POST /v1/keys`. */
-export const CreateKey = z.strictObject({
-  /** For the list alone. */
-  label: label.optional(),
-  scopes: z.array(Scope).min(1).max(3),
-  expiresInSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(10 * 365 * 86_400)
-    .optional(),
-  /** The operator's admin key makes keys for any account; an account begins with its first key. */
-  account: AccountId.optional(),
-});
-export type CreateKey = z.infer<typeof CreateKey>;
-
-/** A key as the list shows it. */
-export const Key = z.object({
-  id: KeyId,
-  account: AccountId,
-  label,
-  scopes: z.array(Scope),
-  createdAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime().nullable(),
-});
-export type Key = z.infer<typeof Key>;
-
-/** `rdv_<account>_<secret>`. */
-export const Token = z.string().regex(/^rdv_[a-z0-9]{1,40}_[A-Za-z0-9_-]{16,200}$/, "not a token");
-
-/** Answer of `POST /v1/keys`: the only one that shows the token. */
-export const CreatedKey = Key.extend({ token: Token });
-export type CreatedKey = z.infer<typeof CreatedKey>;
-
-/** Answer of `GET /v1/keys`, in the order of ids. */
-export const KeyList = z.object({ keys: z.array(Key), next });
-export type KeyList = z.infer<typeof KeyList>;
 
 /** What a client of a session uses there: `host:port`, or the session's name where it has no public port. */
 export function addressOn(

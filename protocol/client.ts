@@ -1,17 +1,8 @@
 import * as z from "zod";
 import { about } from "./about.ts";
 import { created, invited, keysOf, theKey, theSession } from "./answers.ts";
-import type {
-  AgentAttach,
-  CreateKey,
-  CreateSession,
-  CreatedKey,
-  Key,
-  Relay,
-  Session,
-  UpdateSession,
-} from "./api.ts";
-import { RelayCandidates, RelayDrain, RelayList, SessionList, Token, WhoAmI } from "./api.ts";
+import type { AgentAttach, CreateSession, Relay, Session, UpdateSession } from "./api.ts";
+import { RelayCandidates, RelayDrain, RelayList, SessionList } from "./api.ts";
 import { createApiCall } from "./api-call.ts";
 import type { ApiDeps } from "./api-call.ts";
 import { ClientTickets, DirectAnswer } from "./connect.ts";
@@ -19,6 +10,8 @@ import type { DirectOffer, RequestTickets } from "./connect.ts";
 import { RdvError } from "./errors.ts";
 import { ClaimAnswer, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation, CreatedInvitation } from "./invitations.ts";
+import { Token, WhoAmI } from "./keys.ts";
+import type { CreateKey, CreatedKey, Key } from "./keys.ts";
 import { limits } from "./limits.ts";
 
 const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });

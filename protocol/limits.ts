@@ -142,6 +142,8 @@ export const limits = {
   sessionsPerAccount: 10_000,
   /** Keys of one account. */
   keysPerAccount: 200,
+  /** Names and patterns of sessions that one key is for. */
+  namesPerKey: 16,
   /** Entries of one page of a list. */
   pageDefault: 100,
   pageMax: 500,

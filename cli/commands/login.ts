@@ -33,11 +33,12 @@ async function login(control: string, options: unknown, runtime: Runtime): Promi
   const token = (given ?? (await runtime.readSecret(`Token for ${control}: `)) ?? "").trim();
   if (token === "")
     throw new RdvError("usage", "no token: type it, pipe it to standard input, or set RDV_TOKEN");
-  const { account, key, scopes } = await apiAt(
+  const { account, key, scopes, names } = await apiAt(
     { url: control, token, signal: runtime.signal },
     runtime,
   ).whoAmI();
   const path = writeCredentials(stateDir, { control, token });
   output.event({ event: "login", control, account, key, scopes });
-  output.note(`logged in to ${control} as ${account} (${scopes.join(", ")}); kept in ${path}`);
+  const purpose = [scopes.join(", "), ...(names ?? [])].join(" ");
+  output.note(`logged in to ${control} as ${account} (${purpose}); kept in ${path}`);
 }

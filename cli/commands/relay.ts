@@ -3,7 +3,7 @@ import * as z from "zod";
 import { lockState } from "../../embedded/state-lock.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
-import { loadRelayId } from "../../relay-node/relay-id.ts";
+import { loadRelayId, newRelayId } from "../../relay-node/relay-id.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import { portsOption } from "../ports-option.ts";
 import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
@@ -52,14 +52,15 @@ export function relayCommand(runtime: Runtime): Command {
 
 async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
   const { output, stateDir } = commonFrom(rawOptions, runtime);
-  const { credentials } = clientFrom(rawOptions, runtime);
+  const { api, credentials } = clientFrom(rawOptions, runtime, runtime.signal);
   const options = Options.parse(rawOptions);
   // Two relays with the id that is kept there would take the control link from each other for ever.
   using _state = lockState(stateDir);
   const tls = relayIdentity(rawOptions, stateDir, output);
   await using pump = await openPump(rawOptions, output.log);
   await using node = await createRelayNode({
-    id: await loadRelayId(stateDir),
+    // A key that was made for one new relay says its id.
+    id: await loadRelayId(stateDir, async () => (await api.whoAmI()).relay ?? newRelayId()),
     listenHost: options.host,
     publicHost: options.publicHost,
     sharedPort: options.port,

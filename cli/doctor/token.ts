@@ -1,6 +1,6 @@
-import type { WhoAmI } from "../../protocol/api.ts";
 import type { Api } from "../../protocol/client.ts";
 import type { RdvError } from "../../protocol/errors.ts";
+import type { WhoAmI } from "../../protocol/keys.ts";
 import { bounded } from "./bounded.ts";
 import { fail, ok, skip, warn } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -20,13 +20,14 @@ export async function checkToken(
   );
 }
 
-function judge({ account, key, scopes }: WhoAmI): Finding {
-  const detail = `account ${account}, key ${key}, scopes ${scopes.join(", ")}`;
-  if (scopes.includes("sessions") || scopes.includes("admin")) return ok("token", detail);
+function judge({ account, key, scopes, names }: WhoAmI): Finding {
+  const only = names === null ? "" : `, for ${names.join(", ")}`;
+  const detail = `account ${account}, key ${key}, scopes ${scopes.join(", ")}${only}`;
+  if (scopes.some((scope) => scope !== "relays")) return ok("token", detail);
   return warn(
     "token",
     detail,
-    "it opens no sessions: to expose or connect, ask for a key with the scope `sessions`",
+    "it opens no sessions: ask for a key with the scope `expose`, `connect`, or `sessions` for both",
   );
 }
 

@@ -4,6 +4,7 @@ import { createSecrets } from "./control-under-test.ts";
 import { randomFrom } from "./random.ts";
 import { createSimulation } from "./simulation.ts";
 import type { SimulatedSocket, Simulation } from "./simulation.ts";
+import { rootGrant } from "./root-grant.ts";
 
 const owner = "a_admin";
 const relay = "r_00000001";
@@ -23,18 +24,18 @@ async function openLink(control: Simulation): Promise<SimulatedSocket> {
 }
 
 async function openSession(control: Simulation, request: { name?: string; suggestedName?: string }) {
-  const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({ owner, request });
+  const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({ owner, request, by: rootGrant });
   assert.ok(reserved.ok);
   const { id, name } = reserved.value;
   const session = control.env.SESSIONS.getByName(`${owner}/${id}`);
-  const opened = await session.open({ id, owner, name, key: "root", request: { target: "x", name } });
+  const opened = await session.open({ id, owner, name, by: rootGrant, request: { target: "x", name } });
   assert.ok(opened.ok);
   return { id, name };
 }
 
 test("a name that was reserved by a host which was killed before it opened the session is free again after a minute", async () => {
   const { control, account } = await createFixture();
-  const first = await account.reserve({ owner, request: { name: "box" } });
+  const first = await account.reserve({ owner, request: { name: "box" }, by: rootGrant });
   assert.ok(first.ok);
   control.evictAll();
   await control.advance(59_000);
@@ -47,7 +48,7 @@ test("a reservation whose session was opened stays, also when it is asked for ag
   const { control, account } = await createFixture();
   const { id } = await openSession(control, { name: "box" });
   await control.advance(61_000);
-  assert.ok((await account.reserve({ owner, request: { name: "box" } })).ok);
+  assert.ok((await account.reserve({ owner, request: { name: "box" }, by: rootGrant })).ok);
   await control.advance(61_000);
   assert.equal(await account.find("box"), id);
   assert.equal((await account.list({ limit: 10 })).sessions.length, 1);
@@ -55,9 +56,9 @@ test("a reservation whose session was opened stays, also when it is asked for ag
 
 test("a name that is asked for again within the minute has another minute", async () => {
   const { control, account } = await createFixture();
-  const first = await account.reserve({ owner, request: { name: "box" } });
+  const first = await account.reserve({ owner, request: { name: "box" }, by: rootGrant });
   await control.advance(50_000);
-  const second = await account.reserve({ owner, request: { name: "box" } });
+  const second = await account.reserve({ owner, request: { name: "box" }, by: rootGrant });
   assert.deepEqual(second, first);
   await control.advance(50_000);
   assert.ok(await account.find("box"));

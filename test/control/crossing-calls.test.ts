@@ -7,6 +7,7 @@ import { createSecrets } from "./control-under-test.ts";
 import { randomFrom } from "./random.ts";
 import { createSimulation } from "./simulation.ts";
 import type { SimulatedSocket, Simulation } from "./simulation.ts";
+import { rootGrant } from "./root-grant.ts";
 
 const owner = "a_admin";
 const relay = "r_00000001";
@@ -26,7 +27,11 @@ async function openLink(control: Simulation, host = "r.test"): Promise<Simulated
 }
 
 async function reserve(control: Simulation, name = "box") {
-  const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({ owner, request: { name } });
+  const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({
+    owner,
+    request: { name },
+    by: rootGrant,
+  });
   assert.ok(reserved.ok);
   const { id } = reserved.value;
   const session = control.env.SESSIONS.getByName(`${owner}/${id}`);
@@ -35,7 +40,7 @@ async function reserve(control: Simulation, name = "box") {
       id,
       owner,
       name,
-      key,
+      by: { ...rootGrant, key },
       request: { target: "x", name, ttlSeconds: 3_600 },
       ...(invitation === undefined ? {} : { invitation }),
     });

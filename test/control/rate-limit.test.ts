@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRateLimits } from "../../control/rate-limit.ts";
+import { unbounded } from "../../control/grants.ts";
 import type { RequestKind } from "../../control/rate-limit.ts";
-import type { Scope } from "../../protocol/api.ts";
+import type { Scope } from "../../protocol/keys.ts";
 import { RdvError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 
 const token = (hash: string) => ({ account: "a_team", hash, isRoot: false });
-const caller = (account: string, ...scopes: Scope[]) => ({ account, key: "k", scopes });
+const caller = (account: string, ...scopes: Scope[]) => ({
+  account,
+  key: "k",
+  ...unbounded(scopes),
+});
 
 /** How many of so many calls are let through. */
 function countPassed(tries: number, call: () => void): number {

@@ -5,6 +5,7 @@ import { createSecrets } from "./control-under-test.ts";
 import { randomFrom } from "./random.ts";
 import { createSimulation } from "./simulation.ts";
 import type { SimulatedSocket, Simulation } from "./simulation.ts";
+import { rootGrant } from "./root-grant.ts";
 
 /** The fleet in question, of which one relay's share is run with the real objects: the others are alike. */
 const fleet = { sessions: 1_000_000, relays: 1_000, regions: 10, sessionsPerAccount: 1_000 };
@@ -123,11 +124,12 @@ async function openSessions(control: Simulation): Promise<Agent[]> {
     const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({
       owner,
       request: { name: `s-${index}` },
+      by: rootGrant,
     });
     assert.ok(reserved.ok);
     const { id, name } = reserved.value;
     const session = control.env.SESSIONS.getByName(`${owner}/${id}`);
-    const opened = await session.open({ id, owner, name, key: "root", request: { target: "x", name } });
+    const opened = await session.open({ id, owner, name, by: rootGrant, request: { target: "x", name } });
     assert.ok(opened.ok);
     agents.push(await openAgent(control, id));
   }

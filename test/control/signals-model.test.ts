@@ -5,6 +5,7 @@ import { createSecrets } from "./control-under-test.ts";
 import { randomFrom } from "./random.ts";
 import { createSimulation } from "./simulation.ts";
 import type { SimulatedSocket, Simulation } from "./simulation.ts";
+import { rootGrant } from "./root-grant.ts";
 
 const relayIds = ["r_00000001", "r_00000002", "r_00000003"];
 const owner = "a_admin";
@@ -38,6 +39,7 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
       const reserved = await control.env.ACCOUNTS.getByName(owner).reserve({
         owner,
         request: { name: `box-${index}` },
+        by: rootGrant,
       });
       assert.ok(reserved.ok);
       const { id, name } = reserved.value;
@@ -119,7 +121,7 @@ async function open(control: Simulation, agent: TestAgent, isPrivate: boolean): 
     id,
     owner,
     name,
-    key: "root",
+    by: rootGrant,
     request,
   });
   return opened.ok;

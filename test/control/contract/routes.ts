@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Route } from "../../../control/route.ts";
 import type { Access } from "../../../control/route.ts";
-import type { Scope } from "../../../protocol/api.ts";
+import type { Scope } from "../../../protocol/keys.ts";
 import { Problem } from "../../../protocol/errors.ts";
 import { refusedUpgrade } from "../peers.ts";
 import { allRoutes } from "../route-table.ts";
@@ -21,10 +21,13 @@ const bodies: Readonly<Record<string, object>> = {
 
 /** Scopes of the operator's account that do not open a route of this kind. */
 const wrongScopes: Readonly<Record<Exclude<Access, "public" | "any">, Scope[]>> = {
-  sessions: ["relays"],
-  relays: ["sessions"],
-  admin: ["sessions", "relays"],
-  fleet: ["sessions", "relays"],
+  expose: ["connect", "relays"],
+  connect: ["expose", "relays"],
+  session: ["relays"],
+  sessions: ["expose", "connect", "relays"],
+  relays: ["expose", "connect", "sessions"],
+  admin: ["expose", "connect", "sessions", "relays"],
+  fleet: ["expose", "connect", "sessions", "relays"],
 };
 
 /** Every route of the app's own table, with every kind of wrong key. */
