@@ -16,6 +16,7 @@ import { describePrivateSessions } from "./contract/private-sessions.ts";
 import { describeRelays } from "./contract/relays.ts";
 import { createRig } from "./contract/rig.ts";
 import { describeRoutes } from "./contract/routes.ts";
+import { describeScopes } from "./contract/scopes.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import type { ControlUnderTest, StartControl } from "./control-under-test.ts";
 import { adminToken, createSecrets } from "./control-under-test.ts";
@@ -39,6 +40,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describeAccess,
       describeRoutes,
       describeKeys,
+      describeScopes,
       describePolicies,
       describeApiDocument,
       describeRelays,
