@@ -63,8 +63,8 @@ export function describeScopes(rig: Rig): void {
       const other = await create({ name: `other-${region}` });
       const { token } = await keyFor(["expose"], [`desk-${region}`]);
       const api = rig.apiOf(token);
-      const own = await api.createSession({ target, region });
-      assert.equal(own.name, `desk-${region}`, "its only name is taken by itself");
+      await refuses(api.createSession({ target, region }), "forbidden");
+      const own = await api.createSession({ target, region, name: `desk-${region}` });
       await using agent = await connectAgent(rig.url(), own.id, token);
       assert.equal((await agent.next()).type, "placed");
       assert.equal((await api.getSession(own.name)).state, "live");
