@@ -15,7 +15,7 @@ export function createTargetDial(target: Target, watch: TargetWatch): TargetDial
   let known: string | undefined;
 
   async function dial(signal: AbortSignal): Promise<Socket> {
-    const { host, port } = target;
+    const { host, port, addresses } = target;
     if (known !== undefined) {
       const socket = await dialTcp({ host: known, port, signal }).catch((error: unknown) => {
         if (!(error instanceof RdvError)) throw error;
@@ -23,7 +23,7 @@ export function createTargetDial(target: Target, watch: TargetWatch): TargetDial
       });
       if (socket) return socket;
     }
-    const socket = await dialTcp({ host, port, signal });
+    const socket = await dialTcp({ host, port, signal, addresses });
     if (host === "localhost") known = socket.remoteAddress;
     return socket;
   }

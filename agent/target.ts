@@ -1,5 +1,6 @@
 import { Port, hostPort } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { canonicalHost } from "../protocol/host.ts";
 
 /** The one service that an agent's operator named: the only address the agent ever dials for a client. */
 export interface Target {
@@ -10,6 +11,8 @@ export interface Target {
   readonly label: string;
   /** Usual name of what listens on that port (`ssh`), if it has one. */
   readonly service: string | undefined;
+  /** What is dialled for the host, when its name was looked up once and for all. */
+  readonly addresses?: readonly string[];
 }
 
 /** Services that may be named instead of their port; the ports are those that IANA has registered for them. */
@@ -35,10 +38,9 @@ export function parseTarget(text: string): Target {
   const whole = parsePort(text);
   if (whole !== undefined) return target("localhost", whole);
   const parts = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:[\]]+)):(?<port>[^:]+)$/.exec(text)?.groups;
-  const host = parts?.["v6"] ?? parts?.["name"];
+  const host = hostOf(parts?.["v6"], parts?.["name"]);
   const port = parsePort(parts?.["port"] ?? "");
-  if (host === undefined || port === undefined || !isHost(host, parts?.["v6"] !== undefined))
-    throw notATarget(text);
+  if (host === undefined || port === undefined) throw notATarget(text);
   return target(host, port);
 }
 
@@ -50,8 +52,12 @@ function parsePort(text: string): number | undefined {
   return Port.safeParse(Number(text)).data;
 }
 
-function isHost(host: string, bracketed: boolean): boolean {
-  return bracketed ? /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[\w.-]+)?$/.test(host) : /^[\w.-]{1,253}$/.test(host);
+/** The host in its one spelling: what is agreed to is what is dialled. Only an address in brackets may have a zone. */
+function hostOf(bracketed: string | undefined, name: string | undefined): string | undefined {
+  if (bracketed === undefined) return canonicalHost(name ?? "");
+  const [, address = "", zone = ""] = /^([^%]*:[^%]*)(%[\w.-]+)?$/.exec(bracketed) ?? [];
+  const host = canonicalHost(address);
+  return host && host + zone;
 }
 
 function target(host: string, port: number): Target {

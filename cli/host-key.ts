@@ -1,10 +1,14 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 
-/** Asks an ssh server for its host key, `ssh-ed25519 AAAA…`; empty when it has none, or ssh-keyscan is not here. */
-export async function scanHostKey(host: string, port: number, signal: AbortSignal): Promise<string> {
+/** Asks an ssh server, at the first of its addresses that answers, for its host key, `ssh-ed25519 AAAA…`; empty when it has none, or ssh-keyscan is not here. */
+export async function scanHostKey(
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  const args = ["-T", "3", "-t", "ed25519", "-p", String(port), "--", host];
+  const args = ["-T", "3", "-t", "ed25519", "-p", String(port), "--", ...addresses];
   execFile("ssh-keyscan", args, { timeout: 5_000, signal }, (_error, stdout) => resolve(stdout));
   const line = (await promise).split("\n").find((each) => !each.startsWith("#"));
   return /^\S+ (ssh-ed25519 [A-Za-z0-9+/=]+)$/.exec(line ?? "")?.[1] ?? "";

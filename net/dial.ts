@@ -1,5 +1,5 @@
 import { connect, isIPv6 } from "node:net";
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import { hostPort } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
@@ -13,6 +13,8 @@ export interface DialOptions {
   readonly timeoutMs?: number;
   /** Where to dial from, when that matters: other sockets may have the same port as long as none listens there. */
   readonly local?: LocalPort;
+  /** Addresses to take for the host, instead of looking it up. */
+  readonly addresses?: readonly string[] | undefined;
 }
 
 /** A port of this machine; the address, `0.0.0.0` or `::` for any one, is of the family that is dialled. */
@@ -49,7 +51,7 @@ function wasHasty(error: unknown): boolean {
 }
 
 async function attempt(
-  { host, port, signal, local, timeoutMs = limits.dialMs }: DialOptions,
+  { host, port, signal, local, addresses, timeoutMs = limits.dialMs }: DialOptions,
   withinMs: number,
   addressMs: number,
 ): Promise<Socket> {
@@ -62,6 +64,7 @@ async function attempt(
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveMs,
+    ...(addresses === undefined ? {} : { lookup: lookupIn(addresses) }),
     ...(local === undefined
       ? { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: Math.ceil(addressMs) }
       : fromLocal(local)),
@@ -88,6 +91,16 @@ async function attempt(
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** A lookup that knows the answer already. */
+function lookupIn(addresses: readonly string[]): LookupFunction {
+  const all = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+  return (_host, options, callback) => {
+    const [first] = all;
+    if (options.all === true || first === undefined) callback(null, all);
+    else callback(null, first.address, first.family);
+  };
 }
 
 /** A local address has one family, and so must the other end. */

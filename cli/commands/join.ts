@@ -1,8 +1,10 @@
 import { hostname, userInfo } from "node:os";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import * as z from "zod";
 import { serveInvited } from "../../agent/invited.ts";
 import type { InvitedEvent } from "../../agent/invited.ts";
+import { pinTarget, pinnedLabel } from "../../agent/pinned-target.ts";
+import type { PinnedTarget } from "../../agent/pinned-target.ts";
 import { parseTarget } from "../../agent/target.ts";
 import type { Target } from "../../agent/target.ts";
 import { createIdentity } from "../../net/tls/certificate.ts";
@@ -34,10 +36,14 @@ Examples:
   rdv join K7Q2X-9FMTR --with-server
                                   share this screen, when no VNC server runs here`;
 
+/** What machines have for themselves, credentials among it: nobody gives it away without a word of their own. */
+const delicateKinds = ["link-local", "metadata"] as const;
+
 const Options = z.object({
   control: z.string().optional(),
   yes: z.boolean().default(false),
   target: z.string().optional(),
+  allowTargetKind: z.enum(delicateKinds).array().optional(),
   withServer: z.boolean().default(false),
 });
 
@@ -50,6 +56,12 @@ export function joinCommand(runtime: Runtime): Command {
         .argument("<code>", "the invitation's code or address")
         .option("--control <url>", "the control plane, for a bare code (env RDV_CONTROL)", parseUrl)
         .option("--target <target>", "what they may reach, instead of what the invitation names")
+        .addOption(
+          new Option(
+            "--allow-target-kind <kind...>",
+            "agree to a link-local target, or to a cloud's metadata, without being asked for a second word",
+          ).choices([...delicateKinds]),
+        )
         .option(
           "--with-server",
           "for vnc: share this screen by x11vnc, with a password of its own, until the end",
@@ -70,14 +82,16 @@ async function join(text: string, rawOptions: unknown, runtime: Runtime): Promis
   );
   const api = apiAt({ url: control, signal: runtime.signal }, runtime);
   const details = await api.getInvitation(code);
-  const target = parseTarget(options.target ?? details.target);
+  const target = await pinTarget(parseTarget(options.target ?? details.target));
   const sharesScreen = await needsServer(options.withServer, details.service, target, runtime, output);
   showRequest(details, target, withWhat(details, inviterKey, sharesScreen), output);
   if (!options.yes) await askConsent(runtime);
+  if (options.allowTargetKind?.some((kind) => kind === target.kind) !== true)
+    await askAboutKind(target, runtime, output);
   await using _screen = sharesScreen ? await shareScreen(target, runtime, output) : undefined;
   await using pump = await openPump(rawOptions, output.log);
   const isSsh = details.service === "ssh" || target.service === "ssh";
-  const hostkey = isSsh ? await scanHostKey(target.host, target.port, runtime.signal) : "";
+  const hostkey = isSsh ? await scanHostKey(target.addresses, target.port, runtime.signal) : "";
   const identity = ownIdentity(stateDir, output);
   const admission = await api.claimInvitation(code, {
     machine: machineId(`${control}/j/${code}`),
@@ -146,13 +160,13 @@ function withWhat(details: InvitationDetails, inviterKey: string | undefined, sh
   ].join("; ");
 }
 
-function showRequest(details: InvitationDetails, target: Target, means: string, { say }: Output): void {
+function showRequest(details: InvitationDetails, target: PinnedTarget, means: string, { say }: Output): void {
   const until = new Date(details.expires).toLocaleString();
   say([
     "",
     `  ${details.inviter} asks to reach a service of this machine:`,
     "",
-    `    what   ${target.label}`,
+    `    what   ${pinnedLabel(target)}`,
     `    from   ${details.address} (session ${details.session})`,
     `    until  ${until}`,
     `    with   ${means}`,
@@ -169,6 +183,27 @@ async function askConsent({ ask, signal }: Runtime): Promise<void> {
     throw new RdvError("forbidden", "no terminal to ask on; to agree without being asked, add --yes");
   if (!/^\s*(y|yes|o|oui)\s*$/i.test(answer))
     throw new RdvError("forbidden", "not allowed; nothing was opened");
+}
+
+/** `--yes` was said before anybody knew what is asked for. */
+async function askAboutKind(
+  { kind }: PinnedTarget,
+  { ask, signal }: Runtime,
+  { say }: Output,
+): Promise<void> {
+  if (kind === "plain") return;
+  const what =
+    kind === "metadata" ? "the service where a cloud's machine finds its credentials" : "link-local";
+  say([
+    `  This address is ${what}: who reaches it may be able to act as this machine. Few people need that.`,
+  ]);
+  const answer = await ask("  If you know that it is right, write yes in full: ");
+  signal.throwIfAborted();
+  if (answer?.trim().toLowerCase() === "yes") return;
+  throw new RdvError(
+    "forbidden",
+    `not allowed: the target is ${kind}; nothing was opened (--allow-target-kind ${kind} says yes beforehand)`,
+  );
 }
 
 /** On somebody's machine there may be no place for a key: then one for this run has to do. */

@@ -77,7 +77,10 @@ test("without consent nothing is opened, and the code is not used", async () => 
   await using invited = await invite(up.place, 9);
   const refused = await runRdv(["join", invited.url], { stateDir: stranger.path });
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /asks to reach a service of this machine[^]*what {3}localhost:9\n/);
+  assert.match(
+    refused.stderr,
+    /asks to reach a service of this machine[^]*what {3}localhost:9 \(127\.0\.0\.1(, ::1)?\)\n/,
+  );
   assert.match(refused.stderr, /no terminal to ask on; to agree without being asked, add --yes/);
   const command = `${process.execPath} ${import.meta.dirname}/../../cli/main.ts join ${invited.url}`;
   for (const [answer, outcome] of [
