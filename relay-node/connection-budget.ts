@@ -35,15 +35,22 @@ export interface ConnectionBudget {
 
 /** Makes a budget of `max` connections and listeners over all ports of a relay. */
 export function createConnectionBudget(max: number): ConnectionBudget {
-  const shares = createShares<Socket>({ max, greed: limits.connectionGreed });
+  const shares = createShares<Socket | symbol>({ max, greed: limits.connectionGreed });
   const carriers = new WeakMap<Socket, Socket>();
   let dropped = 0;
 
-  const admitted = (socket: Socket): Socket => carriers.get(socket) ?? socket;
+  const outermost = (socket: Socket): Socket => carriers.get(socket) ?? socket;
 
   function drop(socket: Socket): void {
     dropped += 1;
     socket.resetAndDestroy();
+  }
+
+  function enter(holder: string, item: Socket | symbol): boolean {
+    const entry = shares.enter(holder, item);
+    // A listener is settled as soon as it has entered, so what gives way is a connection.
+    if (typeof entry === "object" && typeof entry.givesWay !== "symbol") drop(entry.givesWay);
+    return entry !== "refused";
   }
 
   function onClose(this: Socket): void {
@@ -58,18 +65,17 @@ export function createConnectionBudget(max: number): ConnectionBudget {
       return dropped;
     },
     admit(socket) {
-      const entry = shares.enter(sourceOf(socket.remoteAddress ?? ""), socket);
-      if (entry === "refused") drop(socket);
-      else socket.once("close", onClose);
-      if (typeof entry === "object") drop(entry.givesWay);
-      return entry !== "refused";
+      const admitted = enter(sourceOf(socket.remoteAddress ?? ""), socket);
+      if (admitted) socket.once("close", onClose);
+      else drop(socket);
+      return admitted;
     },
-    carry: (inner, outer) => void carriers.set(inner, admitted(outer)),
-    keep: (socket, account) => shares.settle(admitted(socket), account),
+    carry: (inner, outer) => void carriers.set(inner, outermost(outer)),
+    keep: (socket, account) => shares.settle(outermost(socket), account),
     handOver(sockets) {
       return sockets.flatMap((socket) => {
         if (!carriers.has(socket)) return shares.detach(socket) ?? [];
-        shares.settle(admitted(socket));
+        shares.settle(outermost(socket));
         return [];
       });
     },
@@ -77,9 +83,11 @@ export function createConnectionBudget(max: number): ConnectionBudget {
       for (const place of places) shares.give(place);
     },
     hold() {
-      const place = shares.take(listeners);
-      if (!place) throw new RdvError("full", "This relay has no room for another session's port");
-      return () => shares.give(place);
+      const listener = Symbol("listener");
+      if (!enter(listeners, listener))
+        throw new RdvError("full", "This relay has no room for another session's port");
+      shares.settle(listener);
+      return () => shares.leave(listener);
     },
   };
 }

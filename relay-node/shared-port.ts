@@ -72,6 +72,8 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
     keepAliveInitialDelay: limits.keepAliveMs,
   });
   server.maxRequestsPerSocket = limits.requestsPerConnection;
+  // Node would go on to answer 503 for as long as requests come.
+  server.on("dropRequest", (_request: IncomingMessage, socket: Socket) => void socket.destroy());
   const entrance = openEntrance(server, options);
   const door = createWebSocketDoor((connection, outer) => entrance.inside(connection, outer));
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {

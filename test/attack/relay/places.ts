@@ -5,8 +5,8 @@ import { resetSocket } from "../../../net/pump-reset.ts";
 import { attack } from "../../fixtures/attack.ts";
 import { until } from "../../fixtures/within.ts";
 import { dial, dialShared } from "../../relay-node/harness.ts";
-import { legKinds, openLegs } from "./legs.ts";
-import type { LegBench } from "./legs.ts";
+import { openLegs } from "./legs.ts";
+import type { LegBench, LegKind } from "./legs.ts";
 import { startPairs } from "./pairs.ts";
 import type { Pair } from "./pairs.ts";
 
@@ -18,6 +18,7 @@ interface End {
   readonly name: string;
   /** How many at once: a session lets 64 halves wait. */
   readonly atOnce: number;
+  readonly byStrangers?: boolean;
   readonly end: (legs: LegBench, count: number) => Promise<void>;
 }
 
@@ -38,6 +39,7 @@ const ofPairs = (name: string, end: (pair: Pair, legs: LegBench) => void, more =
 const strangers = (name: string, act: (socket: Socket) => void, plain = true): End => ({
   name,
   atOnce: 250,
+  byStrangers: true,
   async end({ bench }, count) {
     const sockets = await Promise.all(
       Array.from(
@@ -108,19 +110,22 @@ const ends: readonly End[] = [
   ),
 ];
 
-for (const leg of legKinds) {
+/** Attacks a relay with all ends of connections whose halves come in this way. */
+export function attackPlaces(leg: LegKind, from: string): void {
+  // What strangers do before a request does not depend on what a half would have done behind it.
+  const mine = ends.filter(({ byStrangers }) => !byStrangers || !leg.webSocket);
   attack(
     {
       point: 4,
-      title: `a stranger ends connections in ${ends.length} ways to use up a relay's places: ${leg.name}`,
-      from: import.meta.url,
+      title: `a stranger ends connections in ${mine.length} ways to use up a relay's places: ${leg.name}`,
+      from,
       options: { skip },
     },
     async () => {
       await using legs = await openLegs(leg, { halfClosedMs: 200 }, 1_000);
       const { relay } = legs.bench;
       const before = descriptors();
-      for (const { name, atOnce, end } of ends) {
+      for (const { name, atOnce, end } of mine) {
         for (let done = 0; done < tries; done += atOnce) await end(legs, atOnce);
         await until(20_000, `every place is given back: ${name}`, async () => {
           const { connections, halvesWaiting, clientsWaiting, pairs } = relay.metrics();
@@ -130,7 +135,7 @@ for (const leg of legKinds) {
       await until(20_000, "every descriptor is given back", async () =>
         descriptors() <= before + spare ? true : undefined,
       );
-      return { tries: tries * ends.length, answer: "every place and every descriptor is given back" };
+      return { tries: tries * mine.length, answer: "every place and every descriptor is given back" };
     },
   );
 }
