@@ -10,7 +10,7 @@ import type { RelayNode } from "../relay-node/relay-node.ts";
 import { createControlHost } from "./host/control-host.ts";
 import { ownHostFor, publicHostFor } from "./public-host.ts";
 import { loadSecrets } from "./secrets.ts";
-import { lockState } from "./state-lock.ts";
+import { lockState } from "../state/lock.ts";
 
 export interface UpOptions {
   readonly stateDir: string;

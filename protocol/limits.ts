@@ -121,6 +121,10 @@ export const limits = {
   bodyBytes: 64 * 1024,
   /** Answers to API requests: a page of sessions with the longest allow-lists has about 2.5 MB. */
   answerBytes: 8 * 1024 * 1024,
+  /** A file of the state directory: the largest, a relay's ended sessions of 90 min, has about 60 bytes each. */
+  stateFileBytes: 16 * 1024 * 1024,
+  /** A command waits this long for another one that changes the same state directory, a matter of milliseconds. */
+  stateChangeMs: 10_000,
   /** A line for a terminal or a log, in characters: the longest of rdv's own, an ssh host key, has about 2,300. */
   lineCharacters: 4_096,
   /** One signal on a control connection. */

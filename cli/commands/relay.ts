@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import * as z from "zod";
-import { lockState } from "../../embedded/state-lock.ts";
+import { lockState } from "../../state/lock.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
 import { loadRelayId, newRelayId } from "../../relay-node/relay-id.ts";

@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { lockState } from "../../embedded/state-lock.ts";
+import { lockState } from "../../state/lock.ts";
 import { loadSecrets } from "../../embedded/secrets.ts";
 import { openDatabase } from "../../embedded/host/database.ts";
 import { RdvError } from "../../protocol/errors.ts";

@@ -21,7 +21,7 @@ const Packed = z.tuple([z.object({ filename: z.string(), files: z.array(z.object
 /** Compiling and installing from nothing, in milliseconds, on a machine that is busy. */
 const patience = 240_000;
 const repository = join(import.meta.dirname, "../..");
-const components = ["protocol", "net", "control", "relay-node", "agent", "embedded", "cli"];
+const components = ["protocol", "state", "net", "control", "relay-node", "agent", "embedded", "cli"];
 const rest = ["bin", "docs", "package.json", "tsconfig.base.json", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
 
 /** Packs and installs; gives undefined when the packages cannot be had because no registry answers. */

@@ -20,7 +20,7 @@ import type { Installed } from "./installed.ts";
 const skipNpx = skipWithoutPrograms("npx", "dash", "curl");
 const most = 17_000_000;
 const shipped =
-  /^(bin\/rdv\.js|dist\/(protocol|net|control|relay-node|agent|embedded|cli)\/[\w./-]+\.js|docs\/[\w./-]+|[A-Z]+(\.md)?|package\.json)$/;
+  /^(bin\/rdv\.js|dist\/(protocol|state|net|control|relay-node|agent|embedded|cli)\/[\w./-]+\.js|docs\/[\w./-]+|[A-Z]+(\.md)?|package\.json)$/;
 /** What builds and tests the project; none of it is a user's concern. */
 const unwanted = /^(workerd|wrangler|miniflare|esbuild|typescript|node|knip|oxlint|prettier)$/;
 

@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadSecrets } from "../../embedded/secrets.ts";
-import { lockState } from "../../embedded/state-lock.ts";
+import { lockState } from "../../state/lock.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 
 test("a state directory has one holder at a time", async () => {
@@ -19,7 +19,7 @@ test("a state directory has one holder at a time", async () => {
 
 test("the lock of a process that was killed is free at once", async () => {
   await using dir = await createTempDir();
-  const module = JSON.stringify(new URL("../../embedded/state-lock.ts", import.meta.url).href);
+  const module = JSON.stringify(new URL("../../state/lock.ts", import.meta.url).href);
   const script = `const { lockState } = await import(${module}); globalThis.held = lockState(process.argv[1]); process.send("held"); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, dir.path], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],

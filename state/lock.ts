@@ -1,24 +1,30 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
+import { prepareDatabaseFile } from "./database-file.ts";
+
+/** Takes a state directory for this process alone, and makes it when it is new. Throws `state_locked`. */
+export function lockState(stateDir: string): Disposable {
+  return take(stateDir, "lock.db", 0);
+}
 
 /**
- * Takes a state directory for this process alone, and makes it when it is new. The lock is an exclusive SQLite
- * transaction, held by the kernel: it is gone with the process, however that ends. Throws `state_locked`.
+ * Reads, changes and writes a file of a state directory while no other command does, so that none loses what another
+ * one wrote. Waits for at most `limits.stateChangeMs`, then throws `state_locked`.
  */
-export function lockState(stateDir: string): Disposable {
-  try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new RdvError("failed", `cannot use ${stateDir} as state directory: ${(cause as Error).message}`, {
-      cause,
-    }); // fs throws Errors
-  }
-  const path = join(stateDir, "lock.db");
+export function changeState<T>(stateDir: string, change: () => T): T {
+  using _lock = take(stateDir, "change.db", limits.stateChangeMs);
+  return change();
+}
+
+/** An exclusive SQLite transaction, held by the kernel: it is gone with the process, however that ends. */
+function take(stateDir: string, name: string, timeout: number): Disposable {
+  const path = join(stateDir, name);
+  prepareDatabaseFile(path);
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
+    database = new DatabaseSync(path, { timeout });
     database.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     database?.close();
