@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { resetSocket } from "../net/pump-reset.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { createShares } from "../protocol/shares.ts";
@@ -25,8 +26,8 @@ export interface ConnectionBudget {
    */
   handOver(sockets: readonly Socket[]): Place[];
   release(places: readonly Place[]): void;
-  /** A session's listener takes a descriptor, too, until the one call of the result. Throws `full`. */
-  hold(): () => void;
+  /** A listener of this account's session takes a descriptor, too, until the one call of the result. Throws `full`. */
+  hold(account: string): () => void;
   /** Connections, without listeners. */
   readonly inUse: number;
   /** Connections that were reset because there was no room. */
@@ -37,13 +38,16 @@ export interface ConnectionBudget {
 export function createConnectionBudget(max: number): ConnectionBudget {
   const shares = createShares<Socket | symbol>({ max, greed: limits.connectionGreed });
   const carriers = new WeakMap<Socket, Socket>();
+  const carried = new WeakMap<Socket, Socket>();
+  let listeners = 0;
   let dropped = 0;
 
   const outermost = (socket: Socket): Socket => carriers.get(socket) ?? socket;
 
+  /** By what lies on top of it, which knows whether its end is on its way already. */
   function drop(socket: Socket): void {
     dropped += 1;
-    socket.resetAndDestroy();
+    resetSocket(carried.get(socket) ?? socket);
   }
 
   function enter(holder: string, item: Socket | symbol): boolean {
@@ -59,7 +63,7 @@ export function createConnectionBudget(max: number): ConnectionBudget {
 
   return {
     get inUse() {
-      return shares.inUse - shares.held(listeners);
+      return shares.inUse - listeners;
     },
     get dropped() {
       return dropped;
@@ -70,7 +74,10 @@ export function createConnectionBudget(max: number): ConnectionBudget {
       else drop(socket);
       return admitted;
     },
-    carry: (inner, outer) => void carriers.set(inner, outermost(outer)),
+    carry(inner, outer) {
+      carriers.set(inner, outermost(outer));
+      carried.set(outermost(outer), inner);
+    },
     keep: (socket, account) => shares.settle(outermost(socket), account),
     handOver(sockets) {
       return sockets.flatMap((socket) => {
@@ -82,15 +89,16 @@ export function createConnectionBudget(max: number): ConnectionBudget {
     release(places) {
       for (const place of places) shares.give(place);
     },
-    hold() {
+    hold(account) {
       const listener = Symbol("listener");
-      if (!enter(listeners, listener))
+      if (!enter(account, listener))
         throw new RdvError("full", "This relay has no room for another session's port");
       shares.settle(listener);
-      return () => shares.leave(listener);
+      listeners += 1;
+      return () => {
+        listeners -= 1;
+        shares.leave(listener);
+      };
     },
   };
 }
-
-/** Holder of the places of all listeners; no source and no account is called so. */
-const listeners = "listeners";

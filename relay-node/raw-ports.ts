@@ -33,6 +33,8 @@ export interface RawPorts {
 interface RawPort {
   readonly port: number;
   listener?: TcpListener;
+  /** Gives the listener's place in the budget back. */
+  letGo?: () => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -44,6 +46,7 @@ export function createRawPorts(deps: RawPortsDeps): RawPorts {
     const raw = open.get(session);
     open.delete(session);
     clearTimeout(raw?.timer);
+    raw?.letGo?.();
     void raw?.listener?.[Symbol.asyncDispose]();
   }
 
@@ -54,6 +57,7 @@ export function createRawPorts(deps: RawPortsDeps): RawPorts {
     open.set(session, raw);
     const onConnection = (socket: Socket): void => enter(socket, ticket, mayEnter, deps);
     try {
+      raw.letGo = deps.budget.hold(ticket.owner);
       const listener = await listenTcp({ host: deps.listenHost, port, onConnection });
       if (open.get(session) === raw) raw.listener = listener;
       else await listener[Symbol.asyncDispose]();

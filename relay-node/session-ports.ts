@@ -14,8 +14,13 @@ interface SessionPortsOptions {
 
 /** The ports of all sessions of a relay, one session each. */
 export interface SessionPorts {
-  /** Listens for a session. Throws `port_unavailable` or `port_in_use`. */
-  open(port: number, session: RelaySession, onConnection: (socket: Socket) => void): Promise<TcpListener>;
+  /** Listens for a session of this account. Throws `port_unavailable`, `port_in_use` or `full`. */
+  open(
+    port: number,
+    session: RelaySession,
+    account: string,
+    onConnection: (socket: Socket) => void,
+  ): Promise<TcpListener>;
 }
 
 /** Makes the table of who listens where. */
@@ -42,14 +47,14 @@ export function createSessionPorts({
   }
 
   return {
-    async open(port, session, onConnection) {
-      const release = claim(port, session);
+    async open(port, session, account, onConnection) {
+      const undo = [claim(port, session)];
+      const release = (): void => undo.splice(0).forEach((step) => step());
       try {
+        undo.push(budget.hold(account));
         const listener = await listenTcp({ host: listenHost, port, onConnection });
-        const letGo = budget.hold();
         const close = async (): Promise<void> => {
           release();
-          letGo();
           await listener[Symbol.asyncDispose]();
         };
         return { ...listener, [Symbol.asyncDispose]: close };

@@ -86,7 +86,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     const session: RelaySession = createRelaySession({
       ...options,
       session: id,
-      openPort: async (port) => ports.open(port, session, (socket) => enter(socket, id, session)),
+      openPort: async (port) => ports.open(port, session, owner, (socket) => enter(socket, id, session)),
       onEnded: (until) => options.onEnded({ session: id, until }),
       onForgotten: () => forget(key, session),
       onSpent: () => options.onSpent({ type: "spent", session: id, owner }),
