@@ -4,6 +4,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { adminKeyHash, authenticate, checkAccess, readToken } from "./auth.ts";
 import type { Caller } from "./auth.ts";
+import { checkOrigin } from "./browser-origin.ts";
 import { clientAddress } from "./client-address.ts";
 import { unbounded } from "./grants.ts";
 import { problemAnswer, securityHeaders } from "./problems.ts";
@@ -83,13 +84,15 @@ function createServe(deps: AppDeps): (route: Route, c: AppContext) => Promise<Re
 
   return async (route, c) => {
     const address = clientAddress(c.env);
+    const origin = c.env.origin ?? new URL(c.req.url).origin;
+    checkOrigin(c.req.raw, origin);
     if (route.path !== "/healthz") {
       adminKeyHash(env);
       signer.jwks();
     }
     const caller = route.access === "public" ? nobody : await callerOf(route, c, address);
     const param = (name: string): string => c.req.param(name) ?? "";
-    return await route.handle({ request: c.req.raw, param, caller, address, peer: c.env });
+    return await route.handle({ request: c.req.raw, param, caller, address, origin, peer: c.env });
   };
 }
 

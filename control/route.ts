@@ -48,6 +48,8 @@ export interface Call {
   readonly caller: Caller;
   /** Address from which the request comes; `unknown` when the host does not say. */
   readonly address: string;
+  /** By which the client came, such as `https://rdv.example.org`. */
+  readonly origin: string;
   /** The client as its host sees it. */
   readonly peer: Peer;
 }

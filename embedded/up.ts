@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 import type { MeasuredPump } from "../net/create-pump.ts";
 import { createDisposalStack } from "../net/disposal-stack.ts";
 import type { Log } from "../net/log.ts";
 import type { Identity } from "../net/tls/certificate.ts";
 import { hostPort } from "../protocol/api.ts";
+import { isLoopbackHost } from "../protocol/plain-address.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
 import { createRelayNode } from "../relay-node/relay-node.ts";
 import type { RelayNode } from "../relay-node/relay-node.ts";
@@ -67,6 +69,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
         ...(publicUrl === undefined ? {} : { RDV_PUBLIC_URL: publicUrl }),
       },
       trustProxy: options.trustProxy,
+      names: [publicHost, ...(isLoopbackHost(host) ? [] : [hostname()])],
       log,
     }),
   );

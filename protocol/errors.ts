@@ -34,6 +34,7 @@ export const errorRules = {
   relay_busy: { status: 409, exit: 1, retry: false, title: "The relay still carries sessions" },
   too_large: { status: 413, exit: 1, retry: false, title: "The request is too large" },
   wrong_relay: { status: 421, exit: 1, retry: false, title: "The ticket is for another relay" },
+  wrong_host: { status: 421, exit: 1, retry: false, title: "This server does not go by that name" },
   upgrade_required: { status: 426, exit: 1, retry: false, title: "This address wants an upgrade" },
   too_many: { status: 429, exit: 1, retry: true, title: "Too many requests" },
   quota: { status: 429, exit: 1, retry: false, title: "The account's quota is used up" },

@@ -13,10 +13,13 @@ import { createGuessObject } from "../../control/guess-object.ts";
 import { createInvitationObject } from "../../control/invitation-object.ts";
 import { createRegionObject } from "../../control/region-object.ts";
 import { createRelayObject } from "../../control/relay-object.ts";
+import { problemResponse } from "../../control/problems.ts";
 import type { ControlEnv, Services } from "../../control/services.ts";
 import { createServices } from "../../control/services.ts";
 import { createSessionObject } from "../../control/session-object.ts";
 import { createDisposalStack } from "../../net/disposal-stack.ts";
+import { createHostCheck } from "../../net/host-check.ts";
+import type { HostCheck } from "../../net/host-check.ts";
 import type { Log } from "../../net/log.ts";
 import { hostPort } from "../../protocol/api.ts";
 import { RdvError } from "../../protocol/errors.ts";
@@ -45,6 +48,8 @@ export interface ControlHostOptions {
   readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL">;
   /** Addresses and ranges of the proxies that are believed about their clients; by default nobody. */
   readonly trustProxy?: readonly string[] | undefined;
+  /** Names by which others reach this control plane, beside `host` and its public URL's. */
+  readonly names?: readonly string[];
   readonly log: Log;
 }
 
@@ -68,6 +73,7 @@ export async function createControlHost({
   stateDir,
   env: secrets,
   trustProxy = [],
+  names = [],
   log,
 }: ControlHostOptions): Promise<ControlHost> {
   keepYoungHeapSmall();
@@ -75,7 +81,9 @@ export async function createControlHost({
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
   const readPeer = createPeerReader(trustProxy);
-  const fetch = async (request: Request, peer: Peer): Promise<Response> => await app.fetch(request, peer);
+  const checkHost = createHostCheck(host, [...names, ...hostsOf(secrets.RDV_PUBLIC_URL)]);
+  const fetch = async (request: Request, peer: Peer): Promise<Response> =>
+    wrongHost(checkHost, request, peer) ?? (await app.fetch(request, peer));
   const server = createHttpServer(fetch, readPeer);
   const connections = shareConnections(server, connectionBudget());
   const upgrades = createUpgrades({
@@ -121,6 +129,22 @@ export async function createControlHost({
     port: bound,
     [Symbol.asyncDispose]: async () => await stop[Symbol.asyncDispose](),
   };
+}
+
+/** The answer to a request that names another server, in its `Host` or by the proxy before it; undefined for others. */
+function wrongHost(isOurs: HostCheck, { headers }: Request, { origin = "" }: Peer): Response | undefined {
+  const named = [headers.get("host") ?? undefined, ...hostsOf(origin)];
+  const other = named.find((one) => !isOurs(one));
+  if (other === undefined) return undefined;
+  return problemResponse(
+    "wrong_host",
+    "This control plane does not go by the name in Host; its operator names it with --public-host or --public-url",
+  );
+}
+
+function hostsOf(url: string | undefined): string[] {
+  const parsed = URL.parse(url ?? "");
+  return parsed ? [parsed.hostname] : [];
 }
 
 type AnyClass = Pick<ObjectClass<object>, "runAlarm" | "sockets" | "evictIdle" | "settled">;

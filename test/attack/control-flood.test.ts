@@ -82,7 +82,7 @@ test("a request that dribbles is ended within seconds, and TRACE is no failure o
   const env = { RDV_SIGNING_KEY: "{}", RDV_ADMIN_KEY_HASH: "0".repeat(64) };
   await using control = await createControlHost({ host: "127.0.0.1", port: 0, stateDir: dir.path, env, log });
   const trace = connect(control.port, "127.0.0.1");
-  trace.write("TRACE / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  trace.write("TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   const [answer] = await once(trace, "data");
   assert.match(String(answer), /^HTTP\/1\.1 400 /);
   trace.destroy();
@@ -90,7 +90,7 @@ test("a request that dribbles is ended within seconds, and TRACE is no failure o
 
   const slow = connect(control.port, "127.0.0.1");
   slow.on("error", () => {}).resume();
-  slow.write("GET /healthz HTTP/1.1\r\nHost: x\r\n");
+  slow.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
   const drip = setInterval(() => slow.write("X: y\r\n"), 100);
   await within(10_000, once(slow, "close"), () => "the end of a request that never ends");
   clearInterval(drip);
@@ -103,7 +103,7 @@ test("who is refused and stays does not keep the control plane from stopping", a
   await using control = await createControlHost(options);
   const stays = connect({ host: "127.0.0.1", port: control.port, allowHalfOpen: true });
   stays.write(
-    "GET /v1/sessions/x/agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+    "GET /v1/sessions/x/agent HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
   );
   const [answer] = await once(stays, "data");

@@ -106,14 +106,14 @@ test("upgrades that are no WebSocket requests are answered and ended, and the ho
   });
   const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
   for (const [head, status] of [
-    [`GET http://[ HTTP/1.1\r\nHost: x\r\n${upgrade}`, 400],
-    [`GET /healthz HTTP/1.1\r\nHost: x\r\n${upgrade}`, 200],
-    [`GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer nobody\r\n`, 401],
+    [`GET http://[ HTTP/1.1\r\nHost: localhost\r\n${upgrade}`, 400],
+    [`GET /healthz HTTP/1.1\r\nHost: localhost\r\n${upgrade}`, 200],
+    [`GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer nobody\r\n`, 401],
     [
-      `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n`,
+      `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n`,
       400,
     ],
-    [`PUT /healthz HTTP/1.1\r\nHost: x\r\n${upgrade}`, 404],
+    [`PUT /healthz HTTP/1.1\r\nHost: localhost\r\n${upgrade}`, 404],
   ] as const) {
     const socket = await dial(control.port);
     socket.write(`${head}\r\n`);
@@ -124,7 +124,7 @@ test("upgrades that are no WebSocket requests are answered and ended, and the ho
   const h2c = "Connection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 2\r\n";
   const ordinary = await dial(control.port);
   ordinary.write(
-    `POST /v1/sessions HTTP/1.1\r\nHost: x\r\n${h2c}Authorization: Bearer ${adminToken}\r\n\r\n{}`,
+    `POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\n${h2c}Authorization: Bearer ${adminToken}\r\n\r\n{}`,
   );
   assert.match(
     (await readToEnd(ordinary)).bytes.toString(),
@@ -134,7 +134,7 @@ test("upgrades that are no WebSocket requests are answered and ended, and the ho
   ordinary.destroy();
   const gone = await dial(control.port);
   gone.write(
-    `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: x\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n\r\n`,
+    `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n\r\n`,
   );
   gone.resetAndDestroy();
   assert.deepEqual(await createApi({ url: control.url }).health(), { status: "ok" });
@@ -219,7 +219,7 @@ test("who asks is told its own address and port, whatever it writes into headers
   const socket = await dial(control.port);
   const { localPort } = socket;
   socket.write(
-    "GET /v1/address HTTP/1.1\r\nHost: control\r\nX-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nConnection: close\r\n\r\n",
+    "GET /v1/address HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nConnection: close\r\n\r\n",
   );
   const { bytes } = await readToEnd(socket);
   socket.destroy();

@@ -7,7 +7,7 @@ export interface Holder extends Disposable {
   lost(): number;
 }
 
-const request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+const request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /**
  * Holds `count` connections from one address, and makes a new one for each that is ended. With `everyMs` each sends a

@@ -48,7 +48,7 @@ attack(
 
 function* guesses(n: number): Generator<string> {
   for (let i = n; i < tries; i += connections)
-    yield `GET /j/${code()} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 2001:db8:7:${i.toString(16)}::1\r\nAccept: application/json\r\n\r\n`;
+    yield `GET /j/${code()} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 2001:db8:7:${i.toString(16)}::1\r\nAccept: application/json\r\n\r\n`;
 }
 
 function code(): string {

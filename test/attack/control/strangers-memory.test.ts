@@ -86,7 +86,7 @@ async function flood(
 
 function* ordinaryRequests(token: string): Generator<string> {
   for (let i = 0; i < ordinary / connections; i += 1)
-    yield `GET /v1/sessions/kept HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+    yield `GET /v1/sessions/kept HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`;
 }
 
 /** Every `connections`-th of the tries, from the `n`-th on: wrong tokens and wrong codes by turns. */
@@ -98,12 +98,12 @@ function* requests(n: number): Generator<string> {
 }
 
 function wrongToken(from: string, i: number): string {
-  return `GET /v1/whoami HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${from}\r\nAuthorization: Bearer rdv_x${i.toString(36)}_0123456789abcdef\r\n\r\n`;
+  return `GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${from}\r\nAuthorization: Bearer rdv_x${i.toString(36)}_0123456789abcdef\r\n\r\n`;
 }
 
 function wrongCode(from: string): string {
   const code = newCode((bytes) => crypto.getRandomValues(bytes));
-  return `GET /j/${code} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${from}\r\nAccept: application/json\r\n\r\n`;
+  return `GET /j/${code} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${from}\r\nAccept: application/json\r\n\r\n`;
 }
 
 async function echoes(socket: ReturnType<typeof connect>): Promise<void> {

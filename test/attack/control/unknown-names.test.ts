@@ -57,7 +57,7 @@ function* requests(token: string): Generator<string> {
 
 function request(token: string, i: number): string {
   const name = Array.from({ length: 26 }, (_, at) => letters[(i >> (at * 5)) & 31]).join("");
-  const head = `Host: x\r\nAuthorization: Bearer ${token}\r\n`;
+  const head = `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`;
   switch (i % 5) {
     case 0:
       return `GET /v1/sessions/s_${name} HTTP/1.1\r\n${head}\r\n`;
