@@ -108,7 +108,10 @@ test("upgrades that are no WebSocket requests are answered and ended, and the ho
   for (const [head, status] of [
     [`GET http://[ HTTP/1.1\r\nHost: localhost\r\n${upgrade}`, 400],
     [`GET /healthz HTTP/1.1\r\nHost: localhost\r\n${upgrade}`, 200],
-    [`GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer nobody\r\n`, 401],
+    [
+      `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer nobody\r\n`,
+      401,
+    ],
     [
       `GET /v1/relays/r_00000001/link HTTP/1.1\r\nHost: localhost\r\n${upgrade}Authorization: Bearer ${adminToken}\r\n`,
       400,
