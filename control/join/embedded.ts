@@ -58,7 +58,7 @@ encrypts() { # Whether the method can speak TLS 1.3 with the relay.
 
 npx_rdv() { # An rdv that is installed already: offline, npx fetches nothing by its name, and it leaves no files.
   export npm_config_offline=true npm_config_logs_max=0 npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1
-  exec npx --no-install rdv "$@"
+  exec npx --no-install @rdv-relay/cli "$@"
 }
 
 within() { # SECONDS COMMAND...: as the command ends, or false when it takes longer

@@ -27,7 +27,7 @@ export const powershellBody = String.raw`
     if ($null -ne $rdv) { return $rdv.Path }
     $npx = Get-Command npx -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
     if ($null -eq $npx) { return }
-    $start = New-Object Diagnostics.ProcessStartInfo($npx.Path, '--no-install rdv --version')
+    $start = New-Object Diagnostics.ProcessStartInfo($npx.Path, '--no-install @rdv-relay/cli --version')
     $start.UseShellExecute = $false
     $start.CreateNoWindow = $true
     $start.RedirectStandardInput = $true
@@ -38,7 +38,7 @@ export const powershellBody = String.raw`
       $probe = [Diagnostics.Process]::Start($start)
       $probe.StandardInput.Close()
       if (-not $probe.WaitForExit(10000)) { $probe.Kill(); return }
-      if ($probe.ExitCode -eq 0) { return $npx.Path, '--no-install', 'rdv' }
+      if ($probe.ExitCode -eq 0) { return $npx.Path, '--no-install', '@rdv-relay/cli' }
     } catch { }
   }
 

@@ -13,8 +13,8 @@ main() {
   export npm_config_offline=true # npx runs an rdv that is installed, and fetches nothing by its name.
   if command -v rdv >/dev/null 2>&1; then
     set -- rdv join "$@" "$url"
-  elif npx --no-install rdv --version </dev/null >/dev/null 2>&1; then
-    set -- npx --no-install rdv join "$@" "$url"
+  elif npx --no-install @rdv-relay/cli --version </dev/null >/dev/null 2>&1; then
+    set -- npx --no-install @rdv-relay/cli join "$@" "$url"
   else
     printf 'rdv: %s\\n' 'this invitation is private, and needs rdv itself; install rdv, then:' "rdv join '$url'" >&2
     exit 1

@@ -14,8 +14,8 @@ const skip = skipWithoutPrograms(...shells, "socat", "curl");
 
 /** Stand-ins for npx; what the script has to find of an installed rdv is tried with the real one in test/package. */
 const found = `case "$npm_config_offline $*" in
-  "true --no-install rdv --version") echo 1.2.3 ;;
-  "true --no-install rdv join "*) echo "npx was called: $*" ;;
+  "true --no-install @rdv-relay/cli --version") echo 1.2.3 ;;
+  "true --no-install @rdv-relay/cli join "*) echo "npx was called: $*" ;;
   *) exit 9 ;;
 esac`;
 const notFound = "exit 1";
@@ -51,7 +51,7 @@ test(
           await within(20_000, joined.script.exited, () => "the script goes on");
           assert.equal(
             joined.script.output().stdout,
-            `npx was called: --no-install rdv join --yes ${invited.url}\n`,
+            `npx was called: --no-install @rdv-relay/cli join --yes ${invited.url}\n`,
           );
           assert.match(joined.script.output().stderr, /^rdv: uses npx$/m);
           assert.deepEqual(invited.claims, []);

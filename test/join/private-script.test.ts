@@ -22,7 +22,7 @@ test("without rdv the script says what to do, and fails", async () => {
 
 for (const [program, words] of [
   ["rdv", "join"],
-  ["npx", "--no-install rdv join"],
+  ["npx", "--no-install @rdv-relay/cli join"],
 ] as const)
   test(`an installed rdv takes over, found as ${program}, with the options of the script`, async () => {
     await using folder = await createTempDir();
