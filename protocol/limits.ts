@@ -52,6 +52,8 @@ export const limits = {
   connectionGreed: 19,
   /** The same for the pairs of a session, by source: 224 of 256. */
   pairGreed: 7,
+  /** The same for the clients that a session takes in a second: three quarters, so that also small rates have a rest. */
+  rateGreed: 3,
   /** HTTP requests on one connection to a relay, each of which has `handshakeMs`: more than that is no half on its way. */
   requestsPerConnection: 16,
   /** Pairs that live at once in one session. */

@@ -19,8 +19,10 @@ export function createClientDoor({ budget, metrics, note, linger, now }: ClientD
     const ip = socket.remoteAddress;
     if (ip === undefined) return "gone";
     if (!letsIn((from) => session.allows(from), socket)) return "not_allowed";
-    if (!session.mayConnect()) return "too_many";
-    return isLoopback(ip) || mayConnect(`${id} ${sourceOf(ip)}`) ? undefined : "too_many";
+    const source = sourceOf(ip);
+    // Its own rate first: who has used that up must not use up the session's, too.
+    if (!isLoopback(ip) && !mayConnect(`${id} ${source}`)) return "too_many";
+    return session.mayConnect(source) ? undefined : "too_many";
   }
 
   return (socket, id, session) => {

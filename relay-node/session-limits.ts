@@ -1,8 +1,8 @@
 import type { Ticket } from "../protocol/tickets.ts";
 import { createAllowList } from "./allow-list.ts";
 import type { AllowList } from "./allow-list.ts";
-import { createSourceRate } from "./source-rate.ts";
-import type { SourceRate } from "./source-rate.ts";
+import { createSharedRate } from "./shared-rate.ts";
+import type { SharedRate } from "./shared-rate.ts";
 
 interface LimitsDeps {
   readonly now: () => number;
@@ -16,8 +16,8 @@ export interface SessionLimits extends Disposable {
   /** `allows` is the ticket's allow-list, read already. */
   take(ticket: Ticket, allows: AllowList): void;
   allows(ip: string): boolean;
-  /** Counts one more client; false when this second has had enough of them. */
-  mayConnect(): boolean;
+  /** Counts one more client; false when this second has had enough of them, or of those of this source. */
+  mayConnect(source: string): boolean;
 }
 
 /** How often the bytes are looked at: a fast session exceeds its budget by what it moves in this time. */
@@ -25,7 +25,7 @@ const lookMs = 200;
 
 export function createSessionLimits({ now, bytes, onSpent }: LimitsDeps): SessionLimits {
   let allows = createAllowList([]);
-  let rate: { readonly perSecond: number; readonly may: SourceRate } | undefined;
+  let rate: { readonly perSecond: number; readonly may: SharedRate } | undefined;
   let budget: number | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -41,8 +41,7 @@ export function createSessionLimits({ now, bytes, onSpent }: LimitsDeps): Sessio
       allows = newAllows;
       if (perSecond === undefined) rate = undefined;
       // The same limit again keeps its count: every half brings a ticket.
-      else if (perSecond !== rate?.perSecond)
-        rate = { perSecond, may: createSourceRate({ now, perSecond, burst: perSecond }) };
+      else if (perSecond !== rate?.perSecond) rate = { perSecond, may: createSharedRate({ now, perSecond }) };
       budget = newBudget;
       if (budget === undefined) {
         clearInterval(timer);
@@ -50,7 +49,7 @@ export function createSessionLimits({ now, bytes, onSpent }: LimitsDeps): Sessio
       } else timer ??= setInterval(look, lookMs);
     },
     allows: (ip) => allows(ip),
-    mayConnect: () => rate?.may("all") ?? true,
+    mayConnect: (source) => rate?.may(source) ?? true,
     [Symbol.dispose]: () => clearInterval(timer),
   };
 }

@@ -49,8 +49,8 @@ export interface RelaySession {
   clientArrived(arrival: Arrival): void;
   /** Whether the newest ticket lets this address connect. */
   allows(ip: string): boolean;
-  /** Counts one more client; false when the session has had enough of them for this second. */
-  mayConnect(): boolean;
+  /** Counts one more client; false when the session has had enough of them, or of this source's, for this second. */
+  mayConnect(source: string): boolean;
   /** The control plane sent a newer ticket. */
   policyChanged(ticket: Ticket): void;
   /** Says what happened to the session as a whole. */
@@ -220,7 +220,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       dispatch({ type: "client_arrived", client: arrival.id, source: arrival.source });
     },
     allows: (ip) => policy.allows(ip),
-    mayConnect: () => policy.mayConnect(),
+    mayConnect: (source) => policy.mayConnect(source),
     tell(event) {
       if (event.type === "leave") startFinish();
       dispatch(event);
