@@ -46,8 +46,8 @@ ${rule}
 ${rows.map(line).join("\n")}
 
 - An installed \`rdv\` takes over with \`rdv join\` and does everything, be it on the PATH or where \`npx\` finds it: in the project of the current folder, among
-  the global packages or in npm's cache. \`npx\` is asked offline, and for ten seconds at most, so it never fetches a program because of its name: that is not
-  for a script that strangers send. The PowerShell script does the same.
+  the global packages or in npm's cache. \`npx\` is asked offline, and for ten seconds at most, by the package's own name \`@rdv-relay/cli\`: it
+  fetches nothing, and a stranger's package that is called \`rdv\` is not run. The PowerShell script does the same.
 - node, python3 and perl run one small program that the script fetches beside itself, checks by SHA-256 and keeps in memory; nothing is written to disk.
 - socat, ncat, nc and bash are driven by the shell through named pipes in a private temporary folder, which is removed at the end. The bytes then pass
   through one more program a direction, and only the end of a connection is carried, never a reset.
