@@ -2,6 +2,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import type { HalfOutcome } from "../protocol/outcomes.ts";
 import { hasRoom } from "../protocol/shares.ts";
+import { givesWay } from "./gives-way.ts";
 import type {
   LivePair,
   PairingEffect,
@@ -151,11 +152,7 @@ function clientArrived(before: PairingState, client: WaitingClient, effects: Pai
 
 /** The source of which most clients wait loses its oldest to one of which fewer do. */
 function makeRoom(state: PairingState, { source }: WaitingClient, effects: PairingEffect[]): PairingState {
-  const waiting = new Map<string, number>();
-  for (const client of state.clients) waiting.set(client.source, (waiting.get(client.source) ?? 0) + 1);
-  const [largest, most] = [...waiting].reduce((one, other) => (other[1] > one[1] ? other : one));
-  if (most <= (waiting.get(source) ?? 0)) return state;
-  const oldest = state.clients.find((client) => client.source === largest);
+  const oldest = givesWay(state.clients, source);
   return oldest ? endClient(state, oldest.id, "full", "full", effects) : state;
 }
 

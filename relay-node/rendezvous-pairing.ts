@@ -1,3 +1,5 @@
+import { givesWay } from "./gives-way.ts";
+
 /**
  * The rules by which the connections of two listeners meet, without any I/O. First come, first served, but a
  * connection that still speaks goes before one whose peer has said all and only listens: the former may be a live
@@ -14,11 +16,18 @@ export type RendezvousSide = "a" | "b";
 
 interface RendezvousHalf {
   readonly id: string;
+  /** What its address counts as: see `sourceOf`. */
+  readonly source: string;
   readonly finished: boolean;
 }
 
 export type RendezvousEvent =
-  | { readonly type: "arrived"; readonly side: RendezvousSide; readonly id: string }
+  | {
+      readonly type: "arrived";
+      readonly side: RendezvousSide;
+      readonly id: string;
+      readonly source: string;
+    }
   /** Its peer sent bytes and FIN. */
   | { readonly type: "finished"; readonly side: RendezvousSide; readonly id: string }
   | { readonly type: "gone"; readonly side: RendezvousSide; readonly id: string }
@@ -51,22 +60,32 @@ export function stepRendezvous(
 
 function act(
   state: RendezvousState,
-  { type, side, id }: RendezvousEvent,
-  { maxWaiting }: RendezvousRules,
+  event: RendezvousEvent,
+  rules: RendezvousRules,
   effects: RendezvousEffect[],
 ): RendezvousState {
+  if (event.type === "arrived") return arrived(state, event, rules, effects);
+  const { type, side, id } = event;
   const waiting = state[side];
-  if (type === "arrived") {
-    const reason = state.served ? "served" : waiting.length >= maxWaiting ? "full" : undefined;
-    if (!reason) return { ...state, [side]: [...waiting, { id, finished: false }] };
-    effects.push({ type: "close", id, reason });
-    return state;
-  }
   if (!waiting.some((half) => half.id === id)) return state;
   if (type === "finished")
     return { ...state, [side]: waiting.map((half) => (half.id === id ? { id, finished: true } : half)) };
   effects.push({ type: "close", id, reason: type });
   return { ...state, [side]: without(waiting, id) };
+}
+
+function arrived(
+  state: RendezvousState,
+  { side, id, source }: Extract<RendezvousEvent, { type: "arrived" }>,
+  { maxWaiting }: RendezvousRules,
+  effects: RendezvousEffect[],
+): RendezvousState {
+  const waiting = state[side];
+  const newcomer = { id, source, finished: false };
+  if (!state.served && waiting.length < maxWaiting) return { ...state, [side]: [...waiting, newcomer] };
+  const loser = state.served ? newcomer : (givesWay(waiting, source) ?? newcomer);
+  effects.push({ type: "close", id: loser.id, reason: state.served ? "served" : "full" });
+  return loser === newcomer ? state : { ...state, [side]: [...without(waiting, loser.id), newcomer] };
 }
 
 function match(

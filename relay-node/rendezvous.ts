@@ -9,6 +9,7 @@ import { hostPort } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import { plainAddress } from "../protocol/plain-address.ts";
 import type { Place } from "../protocol/shares.ts";
+import { sourceOf } from "../protocol/source-address.ts";
 import { createConnectionBudget } from "./connection-budget.ts";
 import { connectionBudget, descriptorLimit, openDescriptors } from "./descriptors.ts";
 import { emptyRendezvous, stepRendezvous } from "./rendezvous-pairing.ts";
@@ -95,7 +96,7 @@ export async function createRendezvous(options: RendezvousOptions): Promise<Rend
     });
     const half: Waiting = { socket, peer: hostPort(plainAddress(remoteAddress), remotePort), watch };
     waiting.set(id, half);
-    dispatch({ type: "arrived", side, id });
+    dispatch({ type: "arrived", side, id, source: sourceOf(remoteAddress) });
   }
 
   function dispatch(event: RendezvousEvent): void {
