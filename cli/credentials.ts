@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { RdvError } from "../protocol/errors.ts";
+import { readStateFile } from "../state/read-file.ts";
+import { writeStateFile } from "../state/write-file.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Which control plane to ask, and the key that opens it. */
@@ -65,14 +66,8 @@ export function resolveCredentials(given: Given, env: Runtime["env"]): Credentia
 /** Reads the stored credentials; undefined when there are none. Throws `failed` for those that cannot be used. */
 export function readCredentials(stateDir: string): Credentials | undefined {
   const path = join(stateDir, fileName);
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException; // fs throws only system errors
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new RdvError("failed", `cannot read ${path}: ${message}; run rdv as its owner`, { cause: error });
-  }
+  const text = readStateFile(path, { secret: true });
+  if (text === undefined) return undefined;
   const parsed = Credentials.safeParse(parseJson(text));
   if (!parsed.success)
     throw new RdvError("failed", `${path} is damaged: remove it, then run \`rdv up\` or \`rdv login URL\``);
@@ -82,17 +77,7 @@ export function readCredentials(stateDir: string): Credentials | undefined {
 /** Writes the credentials where the other commands of this user find them, readable by this user alone; returns the path. Throws `failed`. */
 export function writeCredentials(stateDir: string, credentials: Credentials): string {
   const path = join(stateDir, fileName);
-  try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  } catch (error) {
-    rmSync(`${path}.new`, { force: true });
-    const { message } = error as Error; // fs throws Errors
-    throw new RdvError("failed", `cannot write ${path}: ${message}; make room, or give another --state-dir`, {
-      cause: error,
-    });
-  }
+  writeStateFile(path, `${JSON.stringify(credentials, null, 2)}\n`);
   return path;
 }
 

@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import type { KnownAgents } from "../agent/connect/trust.ts";
 import { Fingerprint } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { changeState } from "../state/lock.ts";
+import { readStateFile } from "../state/read-file.ts";
+import { writeStateFile } from "../state/write-file.ts";
 
 /** Keys of agents, by control plane and by the session as the user named it. */
 const Known = z.record(z.string(), z.record(z.string(), Fingerprint));
@@ -21,13 +23,11 @@ export function openKnownAgents(stateDir: string, controlUrl: string): KnownAgen
       return agents && Object.hasOwn(agents, name) ? agents[name] : undefined;
     },
     remember(name, key) {
-      const known = read(path);
-      const next: Known = { ...known, [control]: { ...known[control], [name]: key } };
-      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      // A name of its own, because several commands may write at once.
-      const temporary = `${path}.${process.pid}`;
-      writeFileSync(temporary, `${JSON.stringify(next, null, 2)}\n`, { mode: 0o600 });
-      renameSync(temporary, path);
+      changeState(stateDir, () => {
+        const known = read(path);
+        const next: Known = { ...known, [control]: { ...known[control], [name]: key } };
+        writeStateFile(path, `${JSON.stringify(next, null, 2)}\n`);
+      });
     },
   };
 }
@@ -38,12 +38,8 @@ function spelled(url: string): string {
 }
 
 function read(path: string): Known {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    return {};
-  }
+  const text = readStateFile(path, { secret: false });
+  if (text === undefined) return {};
   try {
     return Known.parse(JSON.parse(text));
   } catch (cause) {

@@ -1,9 +1,10 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JWK } from "jose";
 import * as z from "zod";
 import { RdvError } from "../protocol/errors.ts";
+import { readStateFile } from "../state/read-file.ts";
+import { createStateFile } from "../state/write-file.ts";
 
 /** What the control plane must never lose: the key that signs tickets, and the owner's key. */
 export interface Secrets {
@@ -19,12 +20,10 @@ const Stored = z.object({
 /** Reads the secrets of a state directory, or makes them at the first run (file mode 0600). */
 export function loadSecrets(stateDir: string): Secrets {
   const path = join(stateDir, "secrets.json");
-  const text = readIfThere(path);
+  const text = readStateFile(path, { secret: true });
   if (text !== undefined) return parseSecrets(text, path);
   const secrets = createSecrets();
-  writeFileSync(`${path}.new`, JSON.stringify(secrets), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-  return secrets;
+  return createStateFile(path, JSON.stringify(secrets)) ? secrets : loadSecrets(stateDir);
 }
 
 /** New random secrets. */
@@ -46,14 +45,5 @@ function parseSecrets(text: string, path: string): Secrets {
       `${path} is damaged: restore it, or remove the state directory to start anew`,
       { cause },
     );
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined; // fs throws only system errors
-    throw error;
   }
 }

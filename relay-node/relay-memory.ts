@@ -1,10 +1,13 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
 import type { Log } from "../net/log.ts";
+import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { EndedSession } from "../protocol/signals.ts";
+import { makeStateDirectory } from "../state/directory.ts";
+import { readStateFile } from "../state/read-file.ts";
+import { saveStateFile } from "../state/write-file.ts";
 
 /** What the control plane last said, kept over a restart. */
 const Memory = z.object({
@@ -24,11 +27,14 @@ export interface RelayMemory {
   saved(): Promise<void>;
 }
 
-/** Loads the relay's memory from `stateDir`; an unreadable file counts as empty and is replaced at the next contact. */
-export async function openRelayMemory(stateDir: string, log: Log, now: () => number): Promise<RelayMemory> {
+/**
+ * Loads the relay's memory from `stateDir`; an unreadable file counts as empty and is replaced at the next contact.
+ * Throws `failed` for a directory that cannot be used.
+ */
+export function openRelayMemory(stateDir: string, log: Log, now: () => number): RelayMemory {
   const file = join(stateDir, "relay-memory.json");
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const loaded = await load(file, log);
+  makeStateDirectory(stateDir);
+  const loaded = load(file, log);
   let jwks: JSONWebKeySet | undefined = loaded.jwks ?? undefined;
   const ended = new Map(loaded.ended.map(({ session, until }) => [session, until]));
   /** Tickets are taken a little longer than they live. */
@@ -56,13 +62,15 @@ export async function openRelayMemory(stateDir: string, log: Log, now: () => num
   };
 }
 
-async function load(file: string, log: Log): Promise<z.infer<typeof Memory>> {
+function load(file: string, log: Log): z.infer<typeof Memory> {
+  const empty = { jwks: null, ended: [] };
   try {
-    return Memory.parse(JSON.parse(await readFile(file, "utf8")));
+    const text = readStateFile(file, { secret: false });
+    return text === undefined ? empty : Memory.parse(JSON.parse(text));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-      log.warn("relay memory not readable, starting without it", { file, error: (error as Error).name });
-    return { jwks: null, ended: [] };
+    const why = error instanceof RdvError ? error.message : (error as Error).name; // JSON and zod throw Errors
+    log.warn("relay memory not readable, starting without it", { file, error: why });
+    return empty;
   }
 }
 
@@ -74,8 +82,7 @@ function createSaver(file: string, log: Log, content: () => string) {
     while (wanted) {
       wanted = false;
       try {
-        await writeFile(`${file}.new`, content(), { mode: 0o600 });
-        await rename(`${file}.new`, file);
+        await saveStateFile(file, content());
       } catch (error) {
         log.warn("relay memory not written", { file, error: (error as Error).message });
       }

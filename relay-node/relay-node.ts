@@ -78,7 +78,7 @@ export interface RelayNode extends AsyncDisposable {
 export async function createRelayNode(options: RelayNodeOptions): Promise<RelayNode> {
   const { id, log, pump, now = Date.now } = options;
   await using stack = createDisposalStack();
-  const memory = await openRelayMemory(options.stateDir, log, now);
+  const memory = openRelayMemory(options.stateDir, log, now);
   stack.defer(async () => memory.saved());
   const metrics = createMetricsRecorder();
   const meter = stack.use(createLoadMeter(now));

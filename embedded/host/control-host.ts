@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server, ServerOptions } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -77,7 +76,6 @@ export async function createControlHost({
   log,
 }: ControlHostOptions): Promise<ControlHost> {
   keepYoungHeapSmall();
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   await using cleanup = createDisposalStack();
   const database = cleanup.use(openDatabase(join(stateDir, "control.db")));
   const readPeer = createPeerReader(trustProxy);

@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { RdvError } from "../../protocol/errors.ts";
 import type { SyncKv } from "../../control/platform.ts";
+import { prepareDatabaseFile } from "../../state/database-file.ts";
 
 /** An alarm of one object. */
 interface StoredAlarm {
@@ -108,6 +109,7 @@ export function openDatabase(path: string): Database {
 function openFile(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
+    prepareDatabaseFile(path);
     db = new DatabaseSync(path);
     requireFormat(db, path);
     db.exec(schema);

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { RdvError } from "../../protocol/errors.ts";
+import { readStateFile } from "../../state/read-file.ts";
+import { createStateFile } from "../../state/write-file.ts";
 import { createIdentity, fingerprintOf } from "./certificate.ts";
 import type { Identity } from "./certificate.ts";
 
@@ -12,26 +12,13 @@ import type { Identity } from "./certificate.ts";
 export function loadIdentity(path: string): Identity {
   const known = readIdentity(path);
   if (known) return known;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const made = createIdentity();
-  const whole = `${path}.${made.fingerprint}`;
-  try {
-    // Linked when it is whole: nobody reads half a key, and of two processes one wins.
-    writeFileSync(whole, made.key + made.cert, { mode: 0o600, flag: "wx" });
-    linkSync(whole, path);
-    return made;
-  } catch (error) {
-    const theirs = hasCode(error, "EEXIST") ? readIdentity(path) : undefined;
-    if (theirs) return theirs;
-    throw new RdvError("failed", `cannot write ${path}: ${(error as Error).message}`, { cause: error }); // fs throws Error
-  } finally {
-    rmSync(whole, { force: true });
-  }
+  return createStateFile(path, made.key + made.cert) ? made : loadIdentity(path);
 }
 
 /** The identity in a file; undefined when there is no such file. */
 export function readIdentity(path: string): Identity | undefined {
-  const pem = readText(path);
+  const pem = readStateFile(path, { secret: true });
   if (pem === undefined) return undefined;
   const key = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----\n?/.exec(pem)?.[0];
   const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/.exec(pem)?.[0];
@@ -48,20 +35,7 @@ function belongTogether(path: string, key: string, cert: string): boolean {
   }
 }
 
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw new RdvError("failed", `cannot read ${path}: ${(error as Error).message}`, { cause: error }); // fs throws Error
-  }
-}
-
 function damaged(path: string, cause?: unknown): RdvError {
   const advice = "move it away and a new key is made, which those who know the old one must be told";
   return new RdvError("failed", `${path} holds no key with its certificate; ${advice}`, { cause });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

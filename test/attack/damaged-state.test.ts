@@ -22,7 +22,7 @@ const openers: Readonly<Record<string, (dir: string) => unknown>> = {
 for (const [name, open] of Object.entries(openers))
   test(`a damaged ${name} is an error that names the file`, async () => {
     await using dir = await createTempDir();
-    await writeFile(join(dir.path, name), randomBytes(5_000));
+    await writeFile(join(dir.path, name), randomBytes(5_000), { mode: 0o600 });
     await assert.rejects(
       async () => await open(dir.path),
       (error) => error instanceof RdvError && error.message.includes(join(dir.path, name)),
@@ -68,14 +68,14 @@ test("doctor goes on where credentials and key are damaged, and says so", async 
   assert.match(stdout, /checks failed[^\n]*\n$/);
 });
 
-test("a command that meets the system's refusal says so in one line, without a stack", async () => {
+test("a directory where a file should be is named in one line, without a stack", async () => {
   await using dir = await createTempDir();
   await mkdir(join(dir.path, "secrets.json"));
   const args = ["up", "--control-port", "0", "--relay-port", "0", "--ports", "23100-23110"];
   const { code, stdout, stderr } = await runRdv(args, { stateDir: dir.path });
   assert.equal(code, 1);
   assert.equal(stdout, "");
-  assert.match(stderr, /^rdv: EISDIR[^\n]*\n$/);
+  assert.match(stderr, /^rdv: cannot use [^\n]*secrets\.json: it is no regular file; move it away\n$/);
 });
 
 test("relays that start at once on one directory get one id, and leave nothing else there", async () => {

@@ -36,13 +36,13 @@ test("stored credentials are readable by their owner alone", async () => {
 test("without any credentials, and with damaged ones, the error says what to do", async () => {
   await using dir = await createTempDir();
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /rdv up/);
-  await writeFile(join(dir.path, "credentials.json"), "{");
+  await writeFile(join(dir.path, "credentials.json"), "{", { mode: 0o600 });
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), /damaged/);
   await rm(join(dir.path, "credentials.json"));
   await mkdir(join(dir.path, "credentials.json"));
   assert.throws(() => resolveCredentials({ stateDir: dir.path }, {}), {
     code: "failed",
-    message: /cannot read .*credentials\.json/,
+    message: /cannot use .*credentials\.json: it is no regular file; move it away/,
   });
   assert.throws(() => writeCredentials(dir.path, { control: "http://stored", token: "secret" }), {
     code: "failed",

@@ -268,7 +268,7 @@ test("keys and ended sessions are kept without any secret, and a broken file doe
   await writeFile(file, kept.slice(0, 20));
   const lines: string[] = [];
   const log = createLog({ write: (line) => void lines.push(line), level: "warn" });
-  const memory = await openRelayMemory(bench.stateDir, log, Date.now);
+  const memory = openRelayMemory(bench.stateDir, log, Date.now);
   assert.equal(memory.jwks(), undefined);
   assert.match(lines.join(""), /relay memory not readable/);
 });
