@@ -29,6 +29,6 @@ test("processes that come at once get one key, which is kept for this user alone
 test("a key with a certificate of another one is told at once, and not by the first client", async () => {
   await using folder = await createTempDir();
   const path = join(folder.path, "identity.pem");
-  await writeFile(path, createIdentity().key + createIdentity().cert);
+  await writeFile(path, createIdentity().key + createIdentity().cert, { mode: 0o600 });
   assert.throws(() => loadIdentity(path), { code: "failed", message: /holds no key with its certificate/ });
 });
