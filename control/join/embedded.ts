@@ -995,7 +995,7 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "101a8b73ec00438ff1eeee403f775d8cf132b0ba4c7df7597fc34ce9e977d0b2",
+    sha256: "b2eb6fa4ea18dbad9f9af03038e0120200de8365b40ac07a50f6cdc711e19534",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
@@ -1004,8 +1004,8 @@ LC_ALL=C # Patterns compare bytes.
 serve() {
   dir=\${TMPDIR:-/tmp}/rdv-$machine
   (umask 077 && mkdir "$dir" && mkfifo "$dir/events") || die "cannot write to \${TMPDIR:-/tmp}"
-  trap 'stop 130 "stopped; nothing can be reached any more"' INT
-  trap 'stop 143 "stopped; nothing can be reached any more"' TERM HUP
+  trap 'stopped 130' INT # Words alone: a young bash child may be hit while it parses the string of a trap.
+  trap 'stopped 143' TERM HUP
   exec 5<>"$dir/events"
   last=0 halves=0 wanted=1 delay=0 failures=0 state=new
   start timer "$RDV_SECONDS"
@@ -1042,6 +1042,10 @@ start() { # FUNCTION ARGUMENT
   echo $! >"$dir/$last.pid"
 }
 
+stopped() { stop "$1" "stopped; nothing can be reached any more"; }
+
+quit() { kill $dialled $copies $! 2>/dev/null; exit; }
+
 stop() { # EXIT-CODE REASON
   trap '' INT TERM HUP
   rm -f "$dir/events" # Tells a process that is too young to hear the signal.
@@ -1053,7 +1057,8 @@ stop() { # EXIT-CODE REASON
 }
 
 timer() { # NAME SECONDS
-  trap 'kill $!; exit' TERM
+  dialled= copies=
+  trap quit TERM
   [ -e "$dir/events" ] || exit
   sleep "$2" &
   wait $! && echo "end the time of the invitation is over" >&5
@@ -1061,7 +1066,7 @@ timer() { # NAME SECONDS
 
 half() { # NAME DELAY: dials the relay, waits for one client, joins it to the service
   dialled= copies=
-  trap 'kill $dialled $copies $! 2>/dev/null; exit' TERM
+  trap quit TERM
   trap '' PIPE
   [ -e "$dir/events" ] || exit
   [ "$2" = 0 ] || { sleep "$2" & wait $!; }

@@ -11,7 +11,10 @@ export function hostileAnswers(folder: string, fuzzed: number): Answer[] {
   const places = answersWith("").length;
   const made = handmadeTexts(folder).flatMap(answersWith);
   const random = fuzzedTexts(folder, 11, fuzzed).map((text, i) => answersWith(text)[i % places] ?? text);
-  return [...made, ...random];
+  // `409` with this word is what a relay truly says when the agent is to end.
+  return [...made, ...random].map((answer) =>
+    answer.startsWith("HTTP/1.1 409") ? answer.replaceAll('"replaced"', '"replace"') : answer,
+  );
 }
 
 /** Joins as this machine at a relay that gives these answers; fails when one of them did harm, or ended the agent. */
