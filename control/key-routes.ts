@@ -4,7 +4,7 @@ import { RdvError } from "../protocol/errors.ts";
 import { CreateKey, CreatedKey, KeyId, KeyList, WhoAmI } from "../protocol/keys.ts";
 import { adminAccount } from "./auth.ts";
 import type { Caller } from "./auth.ts";
-import { createdKeyView, newToken, sha256 } from "./keys.ts";
+import { createdKeyView, keyIdOf, newToken, sha256 } from "./keys.ts";
 import { unwrap } from "./outcome.ts";
 import type { Route } from "./route.ts";
 import { defineRoute } from "./route.ts";
@@ -42,6 +42,7 @@ export function keyRoutes({ env }: Services): Route[] {
         const token = newToken(account);
         const hash = await sha256(token);
         const record = unwrap(await env.ACCOUNTS.getByName(account).addKey({ account, hash, request: body }));
+        if (record.relay !== null) await env.RELAYS.getByName(record.relay).reserve(keyIdOf(hash));
         return Response.json(createdKeyView(account, record, token), { status: 201 });
       },
     }),

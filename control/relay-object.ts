@@ -3,7 +3,7 @@ import type { Placement, Relay } from "../protocol/api.ts";
 import { limits } from "../protocol/limits.ts";
 import type { LinkSignal } from "../protocol/signals.ts";
 import { RelaySignal, parseSignal, pongText } from "../protocol/signals.ts";
-import { adminAccount, keyOfRequest } from "./auth.ts";
+import { adminAccount, authenticate, readToken } from "./auth.ts";
 import { createCell } from "./cell.ts";
 import type { Holder, LeaseRequest } from "./leases.ts";
 import { portOf } from "./leases.ts";
@@ -12,6 +12,7 @@ import { done, refuse } from "./outcome.ts";
 import type { DurableModule, ObjectContext, ObjectSocket } from "./platform.ts";
 import { problemResponse } from "./problems.ts";
 import { createRelayBooks } from "./relay-books.ts";
+import { RelayIdentity, foreignHello, foreignKey } from "./relay-identity.ts";
 import { reconcile } from "./relay-reconcile.ts";
 import { createRelayRounds } from "./relay-rounds.ts";
 import { RelayRecord, helloRecord, relayView, removalObstacle } from "./relays.ts";
@@ -50,6 +51,10 @@ export interface RelayVerbs {
   openRaw(input: { readonly ticket: string }): void;
   /** Takes the relay out of the fleet, when it has nothing to do any more. */
   remove(input: null): Promise<Outcome<null>>;
+  /** The id belongs to this key, unless it belongs to one already. */
+  reserve(key: string): void;
+  /** Gives the id to a key, or to the one that it has, and lets the next hello say the TLS key; false: there is none. */
+  rekey(key: string | null): boolean;
   /** A key was revoked or has expired: a link that was opened with it is closed. */
   keyEnded(key: string): void;
 }
@@ -64,6 +69,7 @@ const Absence = z.object({ lostAt: z.number(), told: z.boolean() });
 export function createRelayObject(ctx: ObjectContext, services: Services): DurableModule<RelayVerbs> {
   const { env, now, signer } = services;
   const record = createCell(ctx.kv, "relay", RelayRecord);
+  const identity = createCell(ctx.kv, "identity", RelayIdentity);
   const absence = createCell(ctx.kv, "absence", Absence);
   const isHere = (current: RelayRecord): boolean => lastHeard(current) + limits.deadAfterMs > now();
   const books = createRelayBooks({ ctx, now, random: services.random, record, isHere });
@@ -99,6 +105,18 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       rounds.start("drain");
       return done(view(current));
     },
+    reserve: (key) => {
+      if (!identity.read()) identity.write({ key, tls: null, open: true });
+    },
+    rekey: (wanted) => {
+      const before = identity.read();
+      const key = wanted ?? before?.key;
+      if (key === undefined || (!before && !record.read())) return false;
+      identity.write({ key, tls: before?.tls ?? null, open: true });
+      for (const socket of ctx.sockets())
+        if (attachmentOf(socket).key !== key) socket.close(4_001, "the relay has another key now");
+      return true;
+    },
     keyEnded: (key) => {
       for (const socket of ctx.sockets())
         if (attachmentOf(socket).key === key) socket.close(4_001, "its key was revoked or has expired");
@@ -109,6 +127,10 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     },
     remove: async () => {
       const current = record.read();
+      if (!current && identity.read()) {
+        identity.clear();
+        return done(null);
+      }
       if (!current) return unknownRelay;
       const obstacle = removalObstacle(view(current));
       if (obstacle !== undefined) return refuse("relay_busy", obstacle);
@@ -147,12 +169,21 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     await env.REGIONS.getByName(regionObjectName(current.region)).report({ relay: view(current), linked });
   }
 
-  async function hello(socket: ObjectSocket, signal: Extract<RelaySignal, { type: "hello" }>): Promise<void> {
+  async function hello(socket: ObjectSocket, signal: Hello): Promise<void> {
     if (signal.ports.from > signal.ports.to) return socket.close(1_008, "ports: from is above to");
-    const { id, key } = attachmentOf(socket);
+    const { id, key, region } = attachmentOf(socket);
     // The key may have been revoked while the link was being made.
     if (!(await env.ACCOUNTS.getByName(adminAccount).isValidKey(key)))
       return socket.close(4_001, "its key was revoked or has expired");
+    const belongs = identity.read();
+    const foreign = foreignKey(id, belongs, key) ?? foreignHello(id, belongs, region, signal);
+    if (foreign !== undefined) {
+      send(socket, { type: "refused", detail: foreign });
+      return socket.close(4_004, "refused");
+    }
+    identity.write({ key, tls: signal.tls, open: false });
+    for (const one of ctx.sockets())
+      if (one !== socket) one.close(4_001, "a newer link of this relay took over");
     const before = record.read();
     const current = helloRecord(before, id, signal, now());
     record.write(current);
@@ -225,11 +256,15 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     fetch: async (request) => {
       const id = new URL(request.url).pathname.split("/")[3];
       if (id === undefined) return problemResponse("not_found", "No such relay");
-      const key = await keyOfRequest(env, request);
-      const older = ctx.sockets();
+      const { key, region } = await authenticate(
+        env,
+        await readToken(env, request.headers.get("authorization")),
+      );
+      const foreign = foreignKey(id, identity.read(), key);
+      if (foreign !== undefined) return problemResponse("forbidden", foreign);
       const { socket, response } = ctx.accept(request);
-      socket.serializeAttachment({ id, key, acceptedAt: now(), welcomed: false } satisfies Attachment);
-      for (const one of older) one.close(4_001, "a newer link of this relay took over");
+      const acceptedAt = now();
+      socket.serializeAttachment({ id, key, region, acceptedAt, welcomed: false } satisfies Attachment);
       ctx.setAlarm(now() + limits.deadAfterMs);
       return response;
     },
@@ -279,13 +314,16 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
   };
 }
 
+type Hello = Extract<RelaySignal, { type: "hello" }>;
+
 const unknownRelay = refuse("not_found", "There is no such relay; rdv relays lists them");
 
 /** `welcomed`: the first answer is out, other signals may follow. */
 const Attachment = z.object({
   id: z.string(),
-  /** Id of the key with which the link was opened. */
+  /** Id of the key with which the link was opened, and the only region that it may say. */
   key: z.string(),
+  region: z.string().nullable(),
   acceptedAt: z.number(),
   welcomed: z.boolean(),
 });

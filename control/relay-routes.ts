@@ -1,6 +1,8 @@
 import type { Relay } from "../protocol/api.ts";
 import { PageQuery, RelayCandidates, RelayDrain, RelayId, RelayList } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { RekeyRelay } from "../protocol/keys.ts";
+import { adminAccount } from "./auth.ts";
 import { countOthers, listCandidates, listRelays } from "./fleet.ts";
 import { unwrap } from "./outcome.ts";
 import { pageOf } from "./pages.ts";
@@ -45,6 +47,21 @@ export function relayRoutes(services: Services): Route[] {
       },
     }),
     defineRoute({
+      method: "POST",
+      path: "/v1/relays/:id/rekey",
+      access: "fleet",
+      summary: "Gives a relay's id to a key, and lets its next hello say the key of its certificate anew.",
+      body: RekeyRelay,
+      answers: { 204: null },
+      handle: async ({ param, body: { key } }) => {
+        const id = relayIdOf(param("id"));
+        if (key !== undefined && !(await env.ACCOUNTS.getByName(adminAccount).isValidKey(key)))
+          throw new RdvError("not_found", `There is no key ${key}; rdv keys ls lists yours`);
+        if (!(await env.RELAYS.getByName(id).rekey(key ?? null))) throw noRelay();
+        return new Response(null, { status: 204 });
+      },
+    }),
+    defineRoute({
       method: "DELETE",
       path: "/v1/relays/:id",
       access: "fleet",
@@ -61,5 +78,9 @@ export function relayRoutes(services: Services): Route[] {
 function relayIdOf(text: string): string {
   const id = RelayId.safeParse(text);
   if (id.success) return id.data;
-  throw new RdvError("not_found", "There is no such relay; rdv relays lists them");
+  throw noRelay();
+}
+
+function noRelay(): RdvError {
+  return new RdvError("not_found", "There is no such relay; rdv relays lists them");
 }

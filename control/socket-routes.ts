@@ -45,11 +45,13 @@ export function socketRoutes(services: Services): Route[] {
       access: "relays",
       summary: "The control connection of a relay, a WebSocket; the relay chooses its id.",
       answers: { 101: null },
-      handle: async ({ request, param }) => {
+      handle: async ({ request, param, caller }) => {
         checkUpgrade(request);
         const id = RelayId.safeParse(param("id"));
         if (!id.success)
           throw new RdvError("bad_request", "A relay id is r_ and 8 to 40 characters a-z, 0-9");
+        if (caller.relay !== null && caller.relay !== id.data)
+          throw new RdvError("forbidden", `This key is for the relay ${caller.relay}, not for ${id.data}`);
         return await env.RELAYS.getByName(id.data).fetch(request);
       },
     }),

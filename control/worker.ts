@@ -41,6 +41,8 @@ export const RelayObject = durableClass(createRelayObject, [
   "policy",
   "openRaw",
   "remove",
+  "reserve",
+  "rekey",
   "keyEnded",
 ]);
 export const AccountObject = durableClass(createAccountObject, [

@@ -5,6 +5,9 @@ import { createDisposalStack } from "../net/disposal-stack.ts";
 import type { Log } from "../net/log.ts";
 import type { Identity } from "../net/tls/certificate.ts";
 import { hostPort } from "../protocol/api.ts";
+import { createApi } from "../protocol/client.ts";
+import type { Api } from "../protocol/client.ts";
+import { RdvError } from "../protocol/errors.ts";
 import { isLoopbackHost } from "../protocol/plain-address.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
 import { createRelayNode } from "../relay-node/relay-node.ts";
@@ -74,9 +77,11 @@ export async function createUp(options: UpOptions): Promise<Up> {
     }),
   );
   const ownControl = `http://${hostPort(ownHostFor(host), control.port)}`;
+  const id = await loadRelayId(stateDir);
+  await keepRelay(createApi({ url: ownControl, token: ownerToken }), id);
   const relay = stack.use(
     await createRelayNode({
-      id: await loadRelayId(stateDir),
+      id,
       listenHost: host,
       publicHost,
       sharedPort: options.relayPort,
@@ -99,6 +104,13 @@ export async function createUp(options: UpOptions): Promise<Up> {
     token: ownerToken,
     [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** Who starts this owns the relay, whatever key and certificate it had before. */
+async function keepRelay(api: Api, id: string): Promise<void> {
+  await api.rekeyRelay(id, { key: "root" }).catch((error: unknown) => {
+    if (!(error instanceof RdvError && error.code === "not_found")) throw error;
+  });
 }
 
 /** What invited people are told; a port that the system chooses is known only from the inviter's own request. */

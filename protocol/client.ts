@@ -11,7 +11,7 @@ import { RdvError } from "./errors.ts";
 import { ClaimAnswer, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation, CreatedInvitation } from "./invitations.ts";
 import { Token, WhoAmI } from "./keys.ts";
-import type { CreateKey, CreatedKey, Key } from "./keys.ts";
+import type { CreateKey, CreatedKey, Key, RekeyRelay } from "./keys.ts";
 import { limits } from "./limits.ts";
 
 const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
@@ -47,6 +47,8 @@ export interface Api {
   relayCandidates(): Promise<RelayCandidates["relays"]>;
   /** Lets a relay take no new session, and gives those that it has to others. */
   drainRelay(relay: string): Promise<RelayDrain>;
+  /** Gives a relay's id to a key, or to the one that it has, and lets its next hello say its TLS key anew. */
+  rekeyRelay(relay: string, request?: RekeyRelay): Promise<void>;
   /** Takes a relay out of the fleet; `relay_busy` while it is up or its drain is not over. */
   removeRelay(relay: string): Promise<void>;
   jwks(): Promise<z.infer<typeof Jwks>>;
@@ -108,6 +110,8 @@ export function createApi(deps: ApiDeps): Api {
         `${relayPath(relay)}/drain`,
         about(RelayDrain, relay, (answer) => answer.relay.id === relay),
       ),
+    rekeyRelay: async (relay, request = {}) =>
+      await call("POST", `${relayPath(relay)}/rekey`, z.undefined(), request),
     removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
     health: async () => await call("GET", "/healthz", Health),

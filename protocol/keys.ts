@@ -78,6 +78,10 @@ export const CreateKey = z
   );
 export type CreateKey = z.infer<typeof CreateKey>;
 
+/** Body of `POST /v1/relays/:id/rekey`; without a key the relay keeps the one that it has. */
+export const RekeyRelay = z.strictObject({ key: z.union([KeyId, z.literal("root")]).optional() });
+export type RekeyRelay = z.infer<typeof RekeyRelay>;
+
 /** A key as the list shows it. */
 export const Key = z.object({
   id: KeyId,

@@ -121,6 +121,8 @@ export const LinkSignal = z.discriminatedUnion("type", [
     jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     ended: z.array(EndedSession),
   }),
+  /** Another answer to `hello`: this relay is not taken, and why. */
+  z.object({ type: z.literal("refused"), detail: Reason }),
   /** Open the raw port of this ticket. */
   z.object({ type: z.literal("raw"), ticket: SentTicket }),
   /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */

@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from "jose";
 import type { Log } from "../net/log.ts";
 import { createSignalLink } from "../net/signal-link.ts";
 import type { RelayLoad } from "../protocol/api.ts";
+import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { LinkSignal, sessionsInSignal } from "../protocol/signals.ts";
 import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
@@ -66,6 +67,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
           log.warn("the operator has taken this relay out of the fleet");
           stop.abort();
           return removed.resolve();
+        case "refused":
+          return void refused(new RdvError("forbidden", signal.detail));
         case "policy":
           return options.onPolicy(signal.ticket);
         case "raw":
@@ -75,13 +78,17 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         case "pong":
       }
     },
-    onRefused(error) {
-      if (options.hasKeys()) return "retry";
-      log.error("control plane refused this relay", { error: error.message });
-      reject(error);
-      return "stop";
-    },
+    onRefused: (error) => (refused(error) ? "stop" : "retry"),
   });
+
+  /** Without keys there is nothing to do but to stop; with them its sessions go on, and the operator may change his mind. */
+  function refused(error: RdvError): boolean {
+    log.error("control plane refuses this relay", { error: error.message });
+    if (options.hasKeys()) return false;
+    reject(error);
+    stop.abort();
+    return true;
+  }
 
   function obeyWelcome(signal: Extract<LinkSignal, { type: "welcome" }>): void {
     options.onKeys(signal.jwks);

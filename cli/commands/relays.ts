@@ -1,6 +1,8 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
+import * as z from "zod";
 import type { Relay } from "../../protocol/api.ts";
 import { hostPort } from "../../protocol/api.ts";
+import { RekeyRelay } from "../../protocol/keys.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
 import type { Runtime } from "../runtime.ts";
 import { formatTable } from "../table.ts";
@@ -9,6 +11,7 @@ const examples = `
 Examples:
   rdv relays                      the same as rdv relays ls
   rdv relays drain r_…            give a relay's sessions to the others; it takes no new one
+  rdv relays rekey r_… --key k_…  let a relay come with this key, and with another TLS key than before
   rdv relays rm r_…               take a drained or dead relay out of the fleet
 
 Only the operator's key may use these.`;
@@ -16,12 +19,13 @@ Only the operator's key may use these.`;
 /** `rdv relays`: the operator's view of the fleet. */
 export function relaysCommand(runtime: Runtime): Command {
   return new Command("relays")
-    .description("List, drain or remove the relays of the fleet.")
+    .description("List, drain, rekey or remove the relays of the fleet.")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .addHelpText("after", examples)
     .addCommand(listCommand(runtime), { isDefault: true })
     .addCommand(drainCommand(runtime))
+    .addCommand(rekeyCommand(runtime))
     .addCommand(removeCommand(runtime));
 }
 
@@ -52,6 +56,27 @@ function drainCommand(runtime: Runtime): Command {
         );
       else output.note(`${relay.leases} sessions move; rdv relays ls shows when none is left`);
     });
+}
+
+function rekeyCommand(runtime: Runtime): Command {
+  return withCommonOptions(withClientOptions(new Command("rekey")))
+    .description("let a relay come with another key, or with a new TLS key")
+    .argument("<relay>", "the relay's id")
+    .option("--key <key>", "the id of the key that it comes with from now on", parseKey)
+    .action(async (relay: string, options: unknown) => {
+      const { output } = commonFrom(options, runtime);
+      const request = RekeyRelay.parse(RekeyOptions.parse(options));
+      await clientFrom(options, runtime, runtime.signal).api.rekeyRelay(relay, request);
+      output.event({ event: "rekeyed", relay, ...request }, `rekeyed ${relay}`);
+      output.note("its next hello says its TLS key; start it, with its token and its certificate");
+    });
+}
+
+const RekeyOptions = z.object({ key: z.string().optional() });
+
+function parseKey(text: string): string {
+  if (RekeyRelay.safeParse({ key: text }).success) return text;
+  throw new InvalidArgumentError("A key's id is k_ and 26 characters; rdv keys ls shows them.");
 }
 
 function removeCommand(runtime: Runtime): Command {

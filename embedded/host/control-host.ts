@@ -161,7 +161,7 @@ function createClasses(deps: Omit<ObjectClassDeps<object>, "className" | "create
       className: "RELAYS",
       create: createRelayObject,
       // A relay that was removed still remembers which sessions are over.
-      begunBy: ["fetch", "release"],
+      begunBy: ["fetch", "release", "reserve"],
     }),
     ACCOUNTS: createObjectClass({
       ...deps,

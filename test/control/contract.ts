@@ -13,6 +13,7 @@ import { describeKeys } from "./contract/keys.ts";
 import { describePolicies } from "./contract/policies.ts";
 import { describePorts } from "./contract/ports.ts";
 import { describePrivateSessions } from "./contract/private-sessions.ts";
+import { describeRelayKeys } from "./contract/relay-keys.ts";
 import { describeRelays } from "./contract/relays.ts";
 import { createRig } from "./contract/rig.ts";
 import { describeRoutes } from "./contract/routes.ts";
@@ -44,6 +45,7 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
       describePolicies,
       describeApiDocument,
       describeRelays,
+      describeRelayKeys,
       describeFleet,
       describePorts,
       describeAgents,

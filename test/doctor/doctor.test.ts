@@ -75,7 +75,7 @@ test("a key without sessions is a warning that says what to ask for", async () =
   const token = /"token":"([^"]+)"/.exec(made.stdout)?.[1] ?? "";
   const { find } = await runDoctor([], { stateDir, env: { RDV_TOKEN: token } });
   assert.equal(find("token").status, "warn");
-  assert.match(find("token").advice ?? "", /ask for a key with the scope `sessions`/);
+  assert.match(find("token").advice ?? "", /ask for a key with the scope `expose`/);
 });
 
 test("a port on which nothing listens, and one on which something else does, are no control plane", async () => {

@@ -16,6 +16,7 @@ const bodies: Readonly<Record<string, object>> = {
   "POST /v1/sessions/:idOrName/tickets": {},
   "POST /v1/sessions/:idOrName/direct": { offer: "o".repeat(22), key: "k".repeat(43), candidates: [] },
   "POST /v1/keys": { scopes: ["sessions"] },
+  "POST /v1/relays/:id/rekey": {},
   "POST /v1/invitations": { target: "localhost:22", inviter: "Eve" },
 };
 

@@ -25,6 +25,7 @@ const table: Readonly<Record<string, readonly Scope[]>> = {
   "GET /v1/relays": ["admin"],
   "GET /v1/relays/candidates": ["expose", "sessions", "admin"],
   "POST /v1/relays/:id/drain": ["admin"],
+  "POST /v1/relays/:id/rekey": ["admin"],
   "DELETE /v1/relays/:id": ["admin"],
   "GET /v1/relays/:id/link": ["relays", "admin"],
   "GET /metrics": ["admin"],
