@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createIdentity, fingerprintOf } from "../../net/tls/certificate.ts";
 import { ask, dial, readToEnd, servedWithin } from "../fixtures/clients.ts";
-import { startRdv } from "../fixtures/rdv.ts";
+import { runRdv, startRdv } from "../fixtures/rdv.ts";
 import type { Rdv } from "../fixtures/rdv.ts";
 import { startRecorder } from "../fixtures/recorder.ts";
 import { expose, startUp } from "../fixtures/rendezvous.ts";
@@ -17,7 +17,10 @@ import { until } from "../fixtures/within.ts";
 const onTheWay = "127.0.0.2";
 
 /** An `rdv relay` with a certificate of the operator's, whose agents come by `onTheWay`. */
-async function startTlsRelay(up: Up, stateDir: string): Promise<Rdv & { readonly port: number }> {
+async function startTlsRelay(
+  up: Up,
+  stateDir: string,
+): Promise<Rdv & { readonly port: number; readonly id: string }> {
   const { key, cert } = createIdentity();
   const [certFile, keyFile] = [join(stateDir, "cert.pem"), join(stateDir, "key.pem")];
   await writeFile(certFile, cert);
@@ -32,7 +35,7 @@ async function startTlsRelay(up: Up, stateDir: string): Promise<Rdv & { readonly
   });
   const ready = await relay.event("ready", { command: "relay" });
   assert.equal(ready["tls"], fingerprintOf(cert));
-  return Object.assign(relay, { port });
+  return Object.assign(relay, { port, id: String(ready["id"]) });
 }
 
 async function pumpedPairs(port: number): Promise<Record<string, number>> {
@@ -83,7 +86,7 @@ test("with --plain the kernel moves the bytes, and what is read on the way opens
   }
 });
 
-test("an agent follows a relay that comes back with another key", async () => {
+test("an agent follows a relay that comes back with another key, once the operator has said so", async () => {
   await using echo = await startEcho();
   await using up = await startUp();
   await using state = await createTempDir();
@@ -92,6 +95,7 @@ test("an agent follows a relay that comes back with another key", async () => {
   await using session = await expose(up.place, echo.port, "--region", "far");
   await servedWithin(10_000, session.port);
   await relay.killHard();
+  assert.equal((await runRdv(["relays", "rekey", relay.id], up.place)).code, 0);
   await using _again = await startTlsRelay(up, state.path);
   await servedWithin(20_000, session.port);
 });
