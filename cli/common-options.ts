@@ -7,6 +7,7 @@ import { resolveCredentials, stateDirectory } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { createOutput } from "./output.ts";
 import type { Output } from "./output.ts";
+import { warnOfPlainHttp } from "./plain-http.ts";
 import type { Runtime } from "./runtime.ts";
 import { parseUrl } from "./values.ts";
 
@@ -63,10 +64,14 @@ export function clientFrom(
   return { api: apiAt({ url, token, signal }, runtime), credentials };
 }
 
-/** The typed client of the control plane at a URL, through the proxy that holds for it. */
+/**
+ * The typed client of the control plane at a URL, through the proxy that holds for it. Every command asks through it, so
+ * here is where plain HTTP is warned of.
+ */
 export function apiAt(
   place: { readonly url: string; readonly token?: string; readonly signal?: AbortSignal | undefined },
-  { proxies }: Runtime,
+  { proxies, stderr }: Runtime,
 ): ReturnType<typeof createApi> {
+  warnOfPlainHttp(place.url, stderr);
   return createApi({ ...place, fetch: createProxiedFetch(proxies) });
 }

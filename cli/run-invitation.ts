@@ -7,6 +7,7 @@ import { fingerprint, knownHostsLine } from "./host-key.ts";
 import { nextLine, privateLine, splitAddress } from "./next-line.ts";
 import type { Output } from "./output.ts";
 import { formatQr } from "./qr.ts";
+import { refusePlainLine } from "./plain-http.ts";
 import { runGuestCommand } from "./guest-command.ts";
 import type { Runtime } from "./runtime.ts";
 import { watchInvitation } from "./watch-invitation.ts";
@@ -18,6 +19,8 @@ interface Run {
   /** Run when the invited machine is there; empty: the inviter connects by hand. */
   readonly command: readonly string[];
   readonly qr: boolean;
+  /** The line to paste may be plain HTTP beyond this machine. */
+  readonly insecure?: boolean;
   /** Nobody is asked to paste anything: what dials the raw port is the agent. */
   readonly rawOnly?: boolean;
   /** Of a private invitation: the fingerprint of the inviter's key, the only one that is let in there. */
@@ -32,6 +35,7 @@ export async function runInvitation(run: Run): Promise<void> {
   const invited = withKey(await api.createInvitation(run.request), run.inviterKey);
   const over = new AbortController();
   try {
+    if (run.insecure !== true && run.rawOnly !== true) refusePlainLine(invited.url);
     announce(run, invited);
     const reason = await follow(run, invited, AbortSignal.any([runtime.signal, over.signal]));
     if (reason === undefined) return;

@@ -7,6 +7,7 @@ import {
   InvitationDetails,
   readCode,
 } from "../protocol/invitations.ts";
+import { isLoopbackHost } from "../protocol/plain-address.ts";
 import { check, parseJson, readText } from "./body.ts";
 import { lookUp } from "./guesses.ts";
 import { noInvitation } from "./invitation-object.ts";
@@ -37,7 +38,7 @@ export function invitationRoutes(services: Services): Route[] {
 
   /** Answers with what the code opens, or, in the words and the time of every other wrong code, with nothing. */
   async function withInvitation(
-    { request, param, address }: Call,
+    { request, param, address, origin }: Call,
     format: Format,
     answer: (found: Found, object: Remote<InvitationVerbs>) => Promise<Response> | Response,
   ): Promise<Response> {
@@ -50,7 +51,7 @@ export function invitationRoutes(services: Services): Route[] {
         return view ? { view, object } : undefined;
       });
       if (!opened) return nothing(request, format);
-      const url = `${originOf(services, request)}/j/${code}`;
+      const url = `${originOf(services, origin)}/j/${code}`;
       return await answer({ ...opened.view, code, url }, opened.object);
     } catch (error) {
       if (format === "text" && error instanceof RdvError) return plainProblem(error);
@@ -66,12 +67,8 @@ export function invitationRoutes(services: Services): Route[] {
       summary: "Creates a session whose agent is the machine that uses the code.",
       body: CreateInvitation,
       answers: { 201: CreatedInvitation },
-      handle: async ({ request, body, caller, address }) => {
-        const inviter = {
-          caller,
-          address,
-          origin: originOf(services, request),
-        };
+      handle: async ({ body, caller, address, origin }) => {
+        const inviter = { caller, address, origin: originOf(services, origin) };
         return Response.json(await createInvitation(services, inviter, body), { status: 201 });
       },
     }),
@@ -212,7 +209,8 @@ function languageOf(request: Request): ReturnType<typeof pickLanguage> {
   return pickLanguage(request.headers.get("accept-language") ?? undefined, query);
 }
 
-/** What is told to others: the configured address, else the one that this request used. */
-function originOf({ env }: Services, request: Request): string {
-  return env.RDV_PUBLIC_URL?.replace(/\/+$/, "") ?? new URL(request.url).origin;
+/** What is told to others: the configured address, else the one that this request used, unless that is loopback. */
+function originOf({ env }: Services, own: string): string {
+  const forOthers = isLoopbackHost(new URL(own).hostname) ? env.RDV_NETWORK_URL : undefined;
+  return (env.RDV_PUBLIC_URL ?? forOthers ?? own).replace(/\/+$/, "");
 }

@@ -17,6 +17,8 @@ export interface ControlEnv {
   readonly RDV_ADMIN_KEY_HASH?: string | undefined;
   /** Origin of the invitations' URLs, when it is not the one that the inviter's request used. */
   readonly RDV_PUBLIC_URL?: string | undefined;
+  /** Their origin for those who came by loopback, which is another machine to everybody else. */
+  readonly RDV_NETWORK_URL?: string | undefined;
   /** By `owner/session`. */
   readonly SESSIONS: Namespace<SessionVerbs>;
   /** By relay id. */

@@ -60,7 +60,6 @@ export async function createUp(options: UpOptions): Promise<Up> {
   stack.use(lockState(stateDir));
   const { signingKey, ownerToken } = loadSecrets(stateDir);
   const publicHost = options.publicHost ?? publicHostFor(host);
-  const publicUrl = options.publicUrl ?? publicOrigin(publicHost, options.controlPort);
   const control = stack.use(
     await createControlHost({
       host,
@@ -69,7 +68,8 @@ export async function createUp(options: UpOptions): Promise<Up> {
       env: {
         RDV_SIGNING_KEY: JSON.stringify(signingKey),
         RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
-        ...(publicUrl === undefined ? {} : { RDV_PUBLIC_URL: publicUrl }),
+        RDV_PUBLIC_URL: options.publicUrl,
+        RDV_NETWORK_URL: networkOrigin(publicHost, options.controlPort),
       },
       trustProxy: options.trustProxy,
       names: [publicHost, ...(isLoopbackHost(host) ? [] : [hostname()])],
@@ -113,9 +113,9 @@ async function keepRelay(api: Api, id: string): Promise<void> {
   });
 }
 
-/** What invited people are told; a port that the system chooses is known only from the inviter's own request. */
-function publicOrigin(publicHost: string, port: number): string | undefined {
-  return port === 0 ? undefined : `http://${hostPort(publicHost, port)}`;
+/** Where other machines find the control plane, if any do; a port that the system chooses is not known yet. */
+function networkOrigin(publicHost: string, port: number): string | undefined {
+  return port === 0 || isLoopbackHost(publicHost) ? undefined : `http://${hostPort(publicHost, port)}`;
 }
 
 /** Throws the signal's reason: a relay whose link was aborted is never welcomed. */

@@ -32,6 +32,7 @@ const Options = z.object({
   private: z.boolean().default(false),
   raw: z.boolean().default(false),
   rawFrom: z.string().optional(),
+  insecure: z.boolean().default(false),
 });
 type Options = z.infer<typeof Options>;
 
@@ -54,6 +55,7 @@ export function inviteCommand(runtime: Runtime): Command {
           "also open a port on which whoever connects is the other machine; for ssh and TLS alone",
         )
         .option("--raw-from <cidr>", "who may do so (default: the address that comes first)", parseCidr)
+        .option("--insecure", "invite by plain http, which lets whoever is on the way run anything there")
         .option("--qr", "show the address as a QR code, too (default: on a terminal)")
         .option("--no-qr", "no QR code"),
     ),
@@ -95,6 +97,7 @@ async function invite(
     command,
     inviterKey: options.private ? loadIdentity(identityPath(stateDir)).fingerprint : undefined,
     qr: options.qr ?? runtime.isTerminal,
+    insecure: options.insecure,
     output,
     runtime,
   });

@@ -102,7 +102,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
   output.note(`owner key in ${path}; this user's rdv commands find it there`);
   if (!isLoopbackHost(options.host)) {
     output.note(tlsNote(tls));
-    output.note(openWarning);
+    if (options.publicUrl?.startsWith("https:") !== true) runtime.stderr(openWarning);
   }
   await using demo = options.demo && exposed.length === 0 ? await createDemoService() : undefined;
   if (demo) exposed.push({ target: demoTarget(demo.port), options: { ...plain, suggestedName: "demo" } });
@@ -114,7 +114,7 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
 }
 
 const openWarning =
-  "the control plane speaks plain HTTP: for agents elsewhere put a TLS proxy before it, or deploy it on Workers";
+  "rdv: WARNING: the control plane speaks plain http beyond this machine: keys can be read and answers changed on the way; put a TLS proxy before it and give --public-url https://…, or deploy it on Workers\n";
 
 /** What an exposure gets that has no options of its own. */
 const plain: ExposureOptions = { pool: limits.poolDefault };

@@ -20,7 +20,7 @@ test(
     await using sshd = await startSshd({ prefix: helped.prefix, host: "0.0.0.0", port: 22 });
     await helped.iptables(`-A INPUT -i ${uplink} -p tcp --syn -m comment --comment dialled`);
     const inviter = { prefix: helper.prefix, stateDir: join(folder, "helper"), env: { RDV_TOKEN: token } };
-    await using inviting = startRdv(["invite", "ssh", "--control", control], inviter);
+    await using inviting = startRdv(["invite", "ssh", "--insecure", "--control", control], inviter);
     const { line, url, address = "", allow } = await inviting.event("invited");
     assert.equal(line, `curl -fsSL ${String(url)} | sh`);
     assert.ok(String(url).startsWith(`http://${server.address}:`), "others can use the address");

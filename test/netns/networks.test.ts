@@ -67,7 +67,10 @@ test("an office lets nothing out but its proxy: expose, ssh and scp work through
   assert.equal((await askPeer(agent, connected.local, "reset")).how, "ECONNRESET");
   {
     const inviter = { prefix: client.prefix, stateDir: join(folder, "inviter"), env: { RDV_TOKEN: token } };
-    await using inviting = startRdv(["invite", `localhost:${sshd.port}`, "--control", control], inviter);
+    await using inviting = startRdv(
+      ["invite", `localhost:${sshd.port}`, "--control", control, "--insecure"],
+      inviter,
+    );
     const { url } = await inviting.event("invited");
     const invited = { prefix: agent.prefix, stateDir: join(folder, "invited"), env: variables };
     await using _joined = startRdv(["join", String(url), "--yes"], invited);
