@@ -44,7 +44,10 @@ export interface ControlHostOptions {
   /** Where `control.db` lies; made when it is missing. */
   readonly stateDir: string;
   /** The secrets of the control plane. */
-  readonly env: Pick<ControlEnv, "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL" | "RDV_NETWORK_URL">;
+  readonly env: Pick<
+    ControlEnv,
+    "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL" | "RDV_NETWORK_URL"
+  >;
   /** Addresses and ranges of the proxies that are believed about their clients; by default nobody. */
   readonly trustProxy?: readonly string[] | undefined;
   /** Names by which others reach this control plane, beside `host` and its public URL's. */
