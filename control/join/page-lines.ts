@@ -24,7 +24,8 @@ export function joinLines(url: string): JoinLines {
       "The invitation's URL is not safe to paste into a shell; check the public origin",
     );
   return {
-    shell: `curl -fsSL ${quoteIpv6(url)} | sh`,
+    // No redirect may lead from https to a script that anybody on the way can write.
+    shell: `curl ${url.startsWith("https:") ? "--proto '=https' " : ""}-fsSL ${quoteIpv6(url)} | sh`,
     rdv: `rdv join ${quoteIpv6(url)}`,
     powershell: `irm ${quoteIpv6(`${url}/ps1`)} | iex`,
   };

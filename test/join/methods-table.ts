@@ -35,7 +35,7 @@ export function methodsTable(seen: readonly Seen[]): string {
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
   return `# How an invited machine joins
 
-The line \`curl -fsSL https://…/j/CODE | sh\` runs a POSIX shell script that asks for consent, then waits for connections with the first
+The line \`curl --proto '=https' -fsSL https://…/j/CODE | sh\` runs a POSIX shell script that asks for consent, then waits for connections with the first
 of these that the machine has: \`rdv\`, \`npx\`, \`node\`, \`python3\`, \`perl\`, \`socat\`, \`ncat\`, \`nc\`, \`bash\`. \`RDV_METHOD=socat\` chooses one.
 It needs \`curl\` or \`wget\`, and for the last four \`mkfifo\` and \`dd\`. It works under dash, bash, busybox ash and zsh.
 

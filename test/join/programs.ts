@@ -19,7 +19,7 @@ export interface Program {
 }
 
 /** What the script uses besides the method's own program. */
-const common = "od tr uname id date cat cut mkdir mkfifo dd rm ls sed grep sleep sha256sum".split(" ");
+const common = "od tr uname id date cat cut head mkdir mkfifo dd rm ls sed grep sleep sha256sum".split(" ");
 
 /** Absolute path of a program, or undefined when it is not installed. */
 export function findProgram(name: string): string | undefined {

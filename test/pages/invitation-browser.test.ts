@@ -8,7 +8,7 @@ import { launchBrowser, skipWithoutChromium } from "../fixtures/browser.ts";
 import type { Answer, PageBrowser } from "../fixtures/browser.ts";
 
 const skip = skipWithoutChromium();
-const shellLine = "curl -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh";
+const shellLine = "curl --proto '=https' -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh";
 const sizes = [
   { width: 320, height: 640 },
   { width: 360, height: 740 },

@@ -57,8 +57,8 @@ test("the page says who asks, for what, until when, from where, and how to agree
     "do nothing",
   ])
     assert.ok(html.includes(said), said);
-  const text = html.replaceAll("<wbr>", "");
-  assert.ok(text.includes(">curl -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh<"));
+  const text = html.replaceAll("<wbr>", "").replaceAll("&#39;", "'");
+  assert.ok(text.includes(">curl --proto '=https' -fsSL https://rdv.example.org/j/K7Q2X-9FMTR | sh<"));
   assert.ok(text.includes(">irm https://rdv.example.org/j/K7Q2X-9FMTR/ps1 | iex<"));
 });
 

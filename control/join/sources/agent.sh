@@ -127,7 +127,7 @@ join() { # NAME: only now is the service dialled
   printf '%s\n' "paired $demand $client" >&5
   relayed=$dialled
   exec 6<>"$1.to" 7<>"$1.from"
-  dial "$host" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &
+  dial "$RDV_HOST" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &
   serviced=$! dialled="$dialled $!"
   [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- 6>&- 7>&- && watch "$serviced") & }
   (exec <&3 >"$1.to" 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.in") &

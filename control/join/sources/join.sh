@@ -6,13 +6,16 @@ methods="rdv npx node python3 perl socat ncat nc bash"
 cr=$(printf '\r')
 
 main() {
-  yes=
+  yes= once=
   for word in "$@"; do
     case $word in --yes | -y) yes=--yes ;; *) die "unknown option $word; the only one is --yes" ;; esac
   done
   have curl || have wget || die "needs curl or wget"
+  case $url in https:*) proto='=https' only="--proto '=https' " ;; *) proto='=http,https' only= ;; esac
+  have curl || ! wget --help 2>&1 | grep -q max-redirect || once=--max-redirect=0
   choose_method
   case $method in rdv | npx) hand_over ;; esac # It asks by itself.
+  pin_target
   ask_consent
   name_machine
   case $method in
@@ -91,6 +94,48 @@ hand_over() {
 
 has_terminal() { (: </dev/tty) 2>/dev/null; }
 
+pin_target() { # A name is looked up once: what is shown is what is dialled, whatever the name means later.
+  case $host in
+    localhost) at=127.0.0.1 ;;
+    *:*) at=$host ;;
+    *) case ${host##*.} in
+      0[xX]*) at=$host ;; # Resolvers take such names for addresses.
+      *[!0-9]*) at=$(look_up | sed -n '1s/^\([0-9A-Fa-f.:]*\).*/\1/p') ;;
+      *) at=$host ;;
+    esac ;;
+  esac
+  at=$(printf '%s' "$at" | tr A-F a-f) word=y
+  case $at in
+    '') die "cannot look $host up here; ask for an invitation that names an address" ;;
+    *:*) ;;
+    *[!0-9.]* | .* | *. | *..* | *.*.*.*.* | 0* | *.0[0-9]* | *[0-9][0-9][0-9][0-9]*) die "$host is no address as four decimal bytes" ;;
+    *.*.*.*) ;;
+    *) die "$host is no address as four decimal bytes" ;;
+  esac
+  case $at in
+    :: | ff??:* | 22[4-9].* | 23?.* | 24?.* | 25?.*) die "$host is no address of one machine" ;;
+    ::1) ;;
+    169.254.* | fe[89ab]?:* | 100.100.100.200 | 168.63.129.16 | 192.0.0.192 | fd00:ec2::* | fd20:ce::254 | fd00:c1::* | fd00:42::42 | \
+      ::* | 64:ff9b:* | 2002:*) word=$at ;; # The last ones may stand for an IPv4 address.
+  esac
+  what=$host:$port
+  [ "$at" = "$host" ] || what="$what, which is $at"
+}
+
+look_up() { # IPv4 first: a service that listens on one address listens there.
+  if have getent; then
+    getent ahostsv4 "$host" || getent ahosts "$host" || getent hosts "$host"
+  elif have dscacheutil; then
+    dscacheutil -q host -a name "$host" | sed -n 's/^ip_address: //p'
+  else
+    case $method in
+      node) node -e 'require("dns").lookup(process.argv[1], { verbatim: false }, (no, at) => no || console.log(at))' "$host" ;;
+      python3) python3 -c 'import socket, sys; print(min(socket.getaddrinfo(sys.argv[1], 0))[4][0])' "$host" ;;
+      perl) perl -MSocket -e 'my $at = gethostbyname $ARGV[0]; print inet_ntoa($at) if $at' "$host" ;;
+    esac
+  fi 2>/dev/null
+}
+
 ask_consent() {
   format='+%Y-%m-%d %H:%M %Z'
   until=$(date -d "@$expires" "$format" 2>/dev/null || date -r "$expires" "$format" 2>/dev/null || echo "$expires_utc")
@@ -98,7 +143,7 @@ ask_consent() {
 
   $inviter asks to reach a service of this machine:
 
-    what   $host:$port
+    what   $what
     from   $address (session $session)
     until  $until
     with   $method$note$plain
@@ -106,15 +151,29 @@ ask_consent() {
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 
 END
+  [ "$word" = y ] || { ask_address; return; }
   [ -z "$yes" ] || return 0
-  has_terminal || die "no terminal to ask on; to agree without being asked: curl -fsSL $url | sh -s -- --yes"
+  has_terminal || die "no terminal to ask on; to agree without being asked: curl $only-fsSL $url | sh -s -- --yes"
   printf '  Allow it? [y/N] ' >&2
   read -r answer </dev/tty || answer=
   case $answer in [Yy] | [Yy][Ee][Ss] | [Oo] | [Oo][Uu][Ii]) ;; *) die "not allowed; nothing was opened" ;; esac
 }
 
+ask_address() { # --yes was said before anybody knew that the target is of this kind.
+  [ "$RDV_YES" != "$at" ] || return 0
+  has_terminal || die "$at is link-local, or gives out a cloud's secrets; to agree without being asked, set RDV_YES=$at, too"
+  printf '  This address is no ordinary service: it may give out the secrets of this machine.\n' >&2
+  printf '  To allow it all the same, type the address: ' >&2
+  read -r answer </dev/tty || answer=
+  [ "$answer" = "$at" ] || die "not allowed; nothing was opened"
+}
+
 get_agent() { # FILE SHA256: the agent's text is kept in a variable and never on disk
-  if have curl; then agent=$(curl -fsSL --max-time 30 "$url/$1"); else agent=$(wget -qO- "$url/$1"); fi
+  if have curl; then
+    agent=$(curl --proto "$proto" -fsS --max-time 30 "$url/$1" | head -c 200000)
+  else
+    agent=$(within 30 wget $once -qO- "$url/$1" 2>/dev/null | head -c 200000)
+  fi
   [ -n "$agent" ] || die "cannot get $url/$1"
   sum=$(printf '%s\n' "$agent" | digest)
   [ -n "$sum" ] || say "no sha256sum, shasum or openssl here: $1 is used unchecked" && sum=${sum:-$2}
@@ -132,16 +191,17 @@ digest() { { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } 2>/dev/nul
 
 host_key() { # What the ssh server here shows to everybody who connects; the inviter can compare it.
   [ -n "$ssh" ] && have ssh-keyscan || return 0
-  ssh-keyscan -T 3 -t ed25519 -p "$port" "$host" 2>/dev/null | sed -n 's/+/%2B/g; s/^[^# ]* \(ssh-ed25519\) \([^ ]*\)$/\1+\2/p'
+  ssh-keyscan -T 3 -t ed25519 -p "$port" "$at" 2>/dev/null | sed -n 's/+/%2B/g; s/^[^# ]* \(ssh-ed25519\) \([^ ]*\)$/\1+\2/p'
 }
 
 claim() { # Exchanges the code for a ticket, which can only wait for connections of this one session.
   form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine&hostkey=$(host_key)"
   if have curl; then
-    answer=$(curl -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\n%{http_code}' "$url/claim")
+    answer=$(curl --proto "$proto" -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\n%{http_code}' "$url/claim" | head -c 20000)
     case $answer in *200) ;; *) die "$(printf '%s' "${answer%????}")" ;; esac
   else
-    answer=$(wget -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim") ||
+    answer=$(within 30 wget $once -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim" 2>/dev/null | head -c 20000)
+    [ -n "$answer" ] ||
       die "the invitation was refused; it is over, used by another machine, or out of reach"
   fi
   RDV_TICKET= RDV_RELAY= RDV_PORT= RDV_TLS= RDV_POOL=2 RDV_SECONDS=$((expires - $(date +%s)))
@@ -161,7 +221,7 @@ END
   case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
   [ -z "$plain" ] || RDV_TLS=
   [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
-  RDV_HOST=$host RDV_HOST_PORT=$port RDV_ADDRESS=$address
+  RDV_HOST=$at RDV_HOST_PORT=$port RDV_ADDRESS=$address
   export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }
 
