@@ -1,5 +1,6 @@
 import type { MeasuredPump } from "../net/create-pump.ts";
 import { createDisposalStack } from "../net/disposal-stack.ts";
+import { createHostCheck } from "../net/host-check.ts";
 import { createLinger } from "../net/linger.ts";
 import type { Log } from "../net/log.ts";
 import type { Identity } from "../net/tls/certificate.ts";
@@ -138,6 +139,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         if (!memory.jwks()) throw new RdvError("unreachable", "Not welcomed by the control plane yet");
       },
       // Strangers may ask, and to count descriptors takes longer the more of them are open.
+      isOurs: createHostCheck(options.listenHost, [options.publicHost]),
       metricsText: createPaced(() => formatMetrics(id, version, report.metrics())),
     }),
   );

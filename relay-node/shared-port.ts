@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { HostCheck } from "../net/host-check.ts";
 import { listenError } from "../net/listen.ts";
 import type { Linger } from "../net/linger.ts";
 import type { Identity } from "../net/tls/certificate.ts";
@@ -45,6 +46,8 @@ interface SharedPortOptions {
   /** Throws the reason why this relay cannot serve now. */
   readonly checkReady: () => void;
   readonly metricsText: () => string;
+  /** Which names in `Host` are this relay's; pages of other sites get nothing. */
+  readonly isOurs: HostCheck;
   readonly handshakeMs: number;
   /** With it the port takes TLS, too. */
   readonly tls: Identity | undefined;
@@ -78,6 +81,12 @@ export async function openSharedPort(options: SharedPortOptions): Promise<Shared
   const door = createWebSocketDoor((connection, outer) => entrance.inside(connection, outer));
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.setTimeout(0);
+    // A browser says for which site it asks, programs do not: no page has anything to say to a relay.
+    if (request.headers.origin !== undefined)
+      return refuse(socket, new RdvError("forbidden", "Pages of other sites may not do this"), {
+        linger,
+        metrics,
+      });
     if (door.wants(request)) return door.open(request, socket, head);
     void receiveHalf(request, socket, head, options);
   });
@@ -196,6 +205,8 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Sha
   try {
     if (request.method !== "GET" && request.method !== "HEAD")
       throw new RdvError("bad_request", `${request.method} is not served here; use GET`);
+    if (!options.isOurs(request.headers.host))
+      throw new RdvError("wrong_host", "This relay does not go by the name in Host; see its --public-host");
     if (path === "/healthz") return send(response, "application/json", '{"status":"ok"}\n');
     if (path === "/readyz") {
       options.checkReady();

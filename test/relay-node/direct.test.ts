@@ -8,7 +8,7 @@ test("the shared port tells whoever asks how it sees them, without a ticket", as
   const socket = await dial(bench.relay.sharedPort);
   const heard: Buffer[] = [];
   socket.on("data", (bytes: Buffer) => heard.push(bytes));
-  socket.write(`GET ${addressPath} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n`);
+  socket.write(`GET ${addressPath} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   await new Promise((resolve) => socket.once("end", resolve));
   const [head = "", body = ""] = Buffer.concat(heard).toString().split("\r\n\r\n");
   assert.match(head, /^HTTP\/1\.1 200 /);

@@ -283,7 +283,7 @@ async function refusedWith(half: Half): Promise<number> {
 
 async function get(port: number, path: string): Promise<{ status: number; body: string }> {
   const socket = await dial(port);
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n`);
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   const answer = await text(socket);
   socket.end();
   const [head = "", ...body] = answer.split("\r\n\r\n");

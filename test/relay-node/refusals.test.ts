@@ -35,17 +35,17 @@ test("tickets that are not good are refused by status and code, and the connecti
 
 test("requests that are not those of a half get a problem document", async () => {
   await using bench = await startBench();
-  const head = "Host: relay\r\nConnection: Upgrade\r\n";
+  const head = "Host: localhost\r\nConnection: Upgrade\r\n";
   const cases: [string, number, string][] = [
     [`GET /v1/agent HTTP/1.1\r\n${head}Upgrade: websocket\r\n\r\n`, 426, "upgrade_required"],
-    ["GET /v1/agent HTTP/1.1\r\nHost: relay\r\n\r\n", 426, "upgrade_required"],
+    ["GET /v1/agent HTTP/1.1\r\nHost: localhost\r\n\r\n", 426, "upgrade_required"],
     [`GET /v1/agent HTTP/1.1\r\n${head}Upgrade: rdv/1\r\n\r\n`, 401, "unauthorized"],
     [`GET /v1/nothing HTTP/1.1\r\n${head}Upgrade: rdv/1\r\n\r\n`, 404, "not_found"],
     [`POST /v1/agent HTTP/1.1\r\n${head}Upgrade: rdv/1\r\n\r\n`, 404, "not_found"],
     [`GET /v1/agent HTTP/1.1\r\n${head}Upgrade: rdv/1\r\nX: ${"x".repeat(9_000)}\r\n\r\n`, 413, "too_large"],
     ["\u0016\u0003\u0001 garbage\r\n\r\n", 400, "bad_request"],
-    ["GET / HTTP/1.1\r\nHost: relay\r\n\r\n", 404, "not_found"],
-    ["DELETE /healthz HTTP/1.1\r\nHost: relay\r\n\r\n", 400, "bad_request"],
+    ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, "not_found"],
+    ["DELETE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"],
   ];
   for (const [request, status, code] of cases) {
     const half = readHalf(await dial(bench.relay.sharedPort));
@@ -72,7 +72,7 @@ test("a handshake that never ends is answered and closed", async () => {
   await using bench = await startBench({ handshakeMs: 200 });
   const silent = readHalf(await dial(bench.relay.sharedPort));
   const slow = readHalf(await dial(bench.relay.sharedPort));
-  slow.socket.write("GET /v1/agent HTTP/1.1\r\nHost: relay\r\n");
+  slow.socket.write("GET /v1/agent HTTP/1.1\r\nHost: localhost\r\n");
   const drip = setInterval(() => slow.socket.write("X: y\r\n"), 20);
   slow.socket.once("close", () => clearInterval(drip));
   assert.deepEqual(await refusal(silent), [408, "timeout"]);

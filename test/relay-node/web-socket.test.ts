@@ -104,7 +104,7 @@ test("a WebSocket inside a WebSocket is refused", async () => {
   await using bench = await startBench();
   const outer = await insideWebSocket(bench);
   outer.socket.write(
-    `GET ${webSocketPath} HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    `GET ${webSocketPath} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
   );
   const answer = await outer.answer();
@@ -120,7 +120,7 @@ test("a message longer than any of ours, and a text, end the WebSocket", async (
   ]) {
     const raw = connect({ host: "127.0.0.1", port: bench.relay.sharedPort, allowHalfOpen: true });
     raw.write(
-      `GET ${webSocketPath} HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `GET ${webSocketPath} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
     );
     await once(raw, "data");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createControlHost } from "../../../embedded/host/control-host.ts";
 import { silentLog } from "../../../net/log.ts";
 import { createSecrets } from "../../control/control-under-test.ts";
+import { startBench } from "../../relay-node/harness.ts";
 import { attack } from "../../fixtures/attack.ts";
 import { dial, readToEnd } from "../../fixtures/clients.ts";
 import { createTempDir } from "../../fixtures/temp-dir.ts";
@@ -115,3 +116,22 @@ async function statusOf(port: number, head: string): Promise<number> {
   socket.destroy();
   return Number(/^HTTP\/1\.1 (\d{3}) /.exec(String(bytes))?.[1]);
 }
+
+attack({ point: 11, title: "asks a relay from a page of another site", from }, async () => {
+  await using bench = await startBench();
+  const { sharedPort } = bench.relay;
+  const looks = ["/healthz", "/readyz", "/metrics", "/v1/address"];
+  for (const path of looks)
+    for (const host of others) {
+      const status = await statusOf(sharedPort, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.ok(status === 421 || status === 400, `${host} ${path}: ${status}`);
+    }
+  for (const origin of ["http://evil.example", "null", `http://localhost:${sharedPort}`]) {
+    const open = `GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nOrigin: ${origin}\r\n${webSocket}\r\n`;
+    assert.equal(await statusOf(sharedPort, open), 403, origin);
+  }
+  return {
+    tries: looks.length * others.length + 3,
+    answer: "421, and 403 to a WebSocket: a relay has no pages",
+  };
+});
