@@ -1,21 +1,21 @@
-import { lstatSync, mkdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { RdvError } from "../protocol/errors.ts";
 import { refusal, requireOwn, requireOwner } from "./own.ts";
+import { requireOwnWay } from "./own-way.ts";
 
 /** Makes a state directory of mode 0700 where there is none, and checks the one that is there. Throws `failed`. */
 export function makeStateDirectory(directory: string): void {
   if (checkStateDirectory(directory)) return;
   orRefuse(directory, () => {
-    const parent = nearestParent(directory);
     // Root would leave a directory that the owner of the one around it cannot enter.
-    requireOwner(parent, statSync(parent).uid);
+    requireOwnWay(nearestParent(directory));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   });
   checkStateDirectory(directory);
 }
 
-/** Whether there is a state directory. Throws `failed` for one that others own or may write, or that is none. */
+/** Whether there is a state directory. Throws `failed` for one that others own, may write or may replace, or that is none. */
 export function checkStateDirectory(directory: string): boolean {
   return orRefuse(directory, () => {
     const named = lstatSync(directory, { throwIfNoEntry: false });
@@ -25,6 +25,7 @@ export function checkStateDirectory(directory: string): boolean {
     const found = statSync(directory);
     if (!found.isDirectory()) throw refusal(directory, "it is no directory", "give another --state-dir");
     requireOwn(directory, found);
+    for (const path of new Set([resolve(directory), realpathSync(directory)])) requireOwnWay(dirname(path));
     return true;
   });
 }
