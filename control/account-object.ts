@@ -1,6 +1,7 @@
 import type { CreateSession, PageQuery, Session } from "../protocol/api.ts";
 import type { SessionList } from "../protocol/api.ts";
 import { AccountId } from "../protocol/api.ts";
+import { limits } from "../protocol/limits.ts";
 import type { CreateKey, KeyList } from "../protocol/keys.ts";
 import { forgetAbandoned } from "./abandoned-reservations.ts";
 import { createCell } from "./cell.ts";
@@ -132,6 +133,11 @@ export function createAccountObject(ctx: ObjectContext, services: Services): Dur
       isValidKey: (id) => keys.isValid(id),
       addKey: ({ account, hash, request }) => {
         ownId.write(account);
+        if (ended.recent() >= limits.keysEnded)
+          return refuse(
+            "quota",
+            "Too many keys of the account have ended lately; try again in an hour and a half",
+          );
         const added = keys.add(hash, request);
         schedule(0);
         return added;

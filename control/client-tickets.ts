@@ -1,4 +1,5 @@
-import type { ClientTickets, RequestTickets } from "../protocol/connect.ts";
+import type { ClientTickets } from "../protocol/connect.ts";
+import { rootKey } from "./keys.ts";
 import type { Outcome } from "./outcome.ts";
 import { done, refuse } from "./outcome.ts";
 import type { Services } from "./services.ts";
@@ -9,14 +10,15 @@ import { clientTicketFor } from "./sessions.ts";
 export async function signClientTickets(
   { signer, now }: Services,
   store: SessionStore,
-  { proof }: RequestTickets,
+  { key: askedBy, proof }: { readonly key: string; readonly proof?: string | undefined },
 ): Promise<Outcome<ClientTickets> | null> {
   const record = store.read();
   if (!record) return null;
   if (record.ended) return refuse("ended", `The session is over: ${record.ended.reason}`);
+  const key = askedBy === rootKey ? undefined : askedBy;
   const tickets = record.placements.map((placement) => ({
     placement,
-    ticket: clientTicketFor(record, placement, proof, now()),
+    ticket: clientTicketFor(record, placement, { key, proof }, now()),
   }));
   // A session that ends meanwhile must be remembered for as long as these tickets live.
   const ticketsUntil = Math.max(record.ticketsUntil, ...tickets.map(({ ticket }) => ticket.expires));

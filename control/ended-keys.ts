@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { adminAccount } from "./auth.ts";
+import { limits } from "../protocol/limits.ts";
 import { createTable } from "./cell.ts";
 import { listRelays } from "./fleet.ts";
 import type { ObjectContext } from "./platform.ts";
@@ -10,6 +10,8 @@ import { sessionObjectName } from "./services.ts";
 export interface EndedKeys {
   /** Remembers what has to end. */
   add(key: string, sessions: readonly string[]): void;
+  /** How many ended so lately that relays have to remember them. */
+  recent(): number;
   isEmpty(): boolean;
   /** Ends some of it, and gives the number of failures. */
   continue(account: string): Promise<number>;
@@ -22,6 +24,7 @@ const told = 500;
 export function createEndedKeys(ctx: ObjectContext, { env, ...services }: Services): EndedKeys {
   const sessions = createTable(ctx.kv, "ending-session", z.string());
   const links = createTable(ctx.kv, "ending-links", z.boolean());
+  const remembered = createTable(ctx.kv, "ended-key", z.number());
 
   async function endSession(account: string, session: string, key: string): Promise<void> {
     await env.SESSIONS.getByName(sessionObjectName(account, session)).keyEnded(key);
@@ -29,8 +32,8 @@ export function createEndedKeys(ctx: ObjectContext, { env, ...services }: Servic
     if (sessions.get(session) === key) sessions.delete(session);
   }
 
-  /** Any relay may have come with the key, so all are asked. */
-  async function endLinks(key: string): Promise<void> {
+  /** Any relay may have come with the key, or may have clients with its tickets, so all are told. */
+  async function endAtRelays(key: string): Promise<void> {
     const relays = await listRelays({ env, ...services });
     for (let first = 0; first < relays.length; first += told)
       await Promise.all(
@@ -43,16 +46,20 @@ export function createEndedKeys(ctx: ObjectContext, { env, ...services }: Servic
     add: (key, ids) => {
       for (const id of ids) sessions.set(id, key);
       links.set(key, true);
+      remembered.set(key, services.now() + limits.ticketSeconds * 1_000);
+    },
+    recent: () => {
+      const all = [...remembered.entries()];
+      const over = all.filter(([, until]) => until <= services.now());
+      for (const [key] of over) remembered.delete(key);
+      return all.length - over.length;
     },
     isEmpty: () => [...sessions.entries({ limit: 1 }), ...links.entries({ limit: 1 })].length === 0,
     continue: async (account) => {
       const work = [...sessions.entries({ limit: told })].map(
         async ([session, key]) => await endSession(account, session, key),
       );
-      for (const [key] of links.entries({ limit: told })) {
-        if (account === adminAccount) work.push(endLinks(key));
-        else links.delete(key);
-      }
+      for (const [key] of links.entries({ limit: told })) work.push(endAtRelays(key));
       const results = await Promise.allSettled(work);
       return results.filter(({ status }) => status === "rejected").length;
     },

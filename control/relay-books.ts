@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Placement } from "../protocol/api.ts";
-import type { EndedSession } from "../protocol/signals.ts";
+import { limits } from "../protocol/limits.ts";
+import type { EndedKey, EndedSession } from "../protocol/signals.ts";
 import type { Cell, Table } from "./cell.ts";
 import { createTable } from "./cell.ts";
 import type { LeaseRequest } from "./leases.ts";
@@ -32,10 +33,14 @@ export interface RelayBooks {
   /** Sessions that are over and whose last ticket may still live. */
   endedNow(): EndedSession[];
   forgetEnded(): void;
+  /** A key is no more: remembered while the tickets that it asked for may live. */
+  endKey(key: string): EndedKey;
+  keysEndedNow(): EndedKey[];
 }
 
 export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps): RelayBooks {
   const ended = createTable(ctx.kv, "ended", z.number());
+  const endedKeys = createTable(ctx.kv, "ended-key", z.number());
   const ports = createTable(ctx.kv, "port", PortEntry);
   const bySession = createTable(ctx.kv, "session", Lease);
   const byName = createTable(ctx.kv, "name", z.number());
@@ -58,7 +63,8 @@ export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps)
   }
 
   function forgetEnded(): void {
-    for (const [session, until] of ended.entries()) if (until * 1_000 <= now()) ended.delete(session);
+    for (const table of [ended, endedKeys])
+      for (const [id, until] of table.entries()) if (until * 1_000 <= now()) table.delete(id);
   }
 
   return {
@@ -88,5 +94,14 @@ export function createRelayBooks({ ctx, now, random, record, isHere }: BookDeps)
       return [...ended.entries()].map(([session, until]) => ({ session, until }));
     },
     forgetEnded,
+    endKey: (key) => {
+      const until = Math.floor(now() / 1_000) + limits.ticketSeconds;
+      endedKeys.set(key, until);
+      return { key, until };
+    },
+    keysEndedNow: () => {
+      forgetEnded();
+      return [...endedKeys.entries()].map(([key, until]) => ({ key, until }));
+    },
   };
 }

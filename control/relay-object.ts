@@ -118,6 +118,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       return true;
     },
     keyEnded: (key) => {
+      if (record.read()) sendAll({ type: "key_ended", ended: books.endKey(key) });
       for (const socket of ctx.sockets())
         if (attachmentOf(socket).key === key) socket.close(4_001, "its key was revoked or has expired");
     },
@@ -205,6 +206,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
       ended: ended.slice(0, endedInWelcome),
     });
     for (const one of ended.slice(endedInWelcome)) send(socket, { type: "end", ended: one });
+    for (const one of books.keysEndedNow()) send(socket, { type: "key_ended", ended: one });
     socket.serializeAttachment({ ...attachmentOf(socket), welcomed: true } satisfies Attachment);
   }
 

@@ -76,7 +76,7 @@ export interface SessionVerbs extends Pick<
   /** Whose session it is; null when there is none. */
   held(input: null): HeldSession | null;
   /** Tickets for a client of the owner's, whether an agent is there or not; null when there is no session. */
-  tickets(request: RequestTickets): Promise<Outcome<ClientTickets> | null>;
+  tickets(request: RequestTickets & { readonly key: string }): Promise<Outcome<ClientTickets> | null>;
   /** Passes a client's offer of a direct path to the agent; its answer, or null when there is no session. */
   direct(offer: DirectOffer): Promise<Outcome<DirectAnswer> | null>;
   /** A ticket for the machine that used the invitation's code, and has this key. */

@@ -78,7 +78,7 @@ export function sessionRoutes(services: Services): Route[] {
       answers: { 200: ClientTickets },
       handle: async ({ caller, param, body }) => {
         const session = await findSession(services, caller, param("idOrName"), "client");
-        const tickets = await session.tickets(body);
+        const tickets = await session.tickets({ ...body, key: caller.key });
         if (tickets === null) throw noSession(param("idOrName"));
         return Response.json(unwrap(tickets));
       },

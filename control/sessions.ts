@@ -247,11 +247,11 @@ export function ticketFor(record: SessionRecord, placement: Placement, now: numb
   };
 }
 
-/** The ticket of a client of the owner's; `proof` is the key that its halves prove. */
+/** The ticket of a client of the owner's; `key` asked for it and may end, `proof` is the one that its halves prove. */
 export function clientTicketFor(
   record: SessionRecord,
   placement: Placement,
-  proof: string | undefined,
+  { key, proof }: { readonly key: string | undefined; readonly proof?: string | undefined },
   now: number,
 ): Ticket {
   return {
@@ -259,6 +259,7 @@ export function clientTicketFor(
     kind: "client",
     // A client may be there before the first agent.
     epoch: Math.max(1, record.epoch),
+    ...(key === undefined ? {} : { key }),
     ...(proof === undefined ? {} : { cnf: { jkt: proof } }),
     expires: expiryOf(record, longestLife(now)),
   };

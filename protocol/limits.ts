@@ -148,6 +148,8 @@ export const limits = {
   sessionsPerAccount: 10_000,
   /** Keys of one account. */
   keysPerAccount: 200,
+  /** Keys of one account that may end within a ticket's life: relays remember each for so long. */
+  keysEnded: 1_000,
   /** Names and patterns of sessions that one key is for. */
   namesPerKey: 16,
   /** Entries of one page of a list. */

@@ -15,6 +15,7 @@ import {
 import { DirectAnswer, DirectOffer, DirectOutcome, OfferId } from "./connect.ts";
 import { askedFor } from "./about.ts";
 import { RdvError } from "./errors.ts";
+import { KeyId } from "./keys.ts";
 import { limits } from "./limits.ts";
 import { TicketedPlacement } from "./placements.ts";
 import { SentTicket } from "./tickets.ts";
@@ -112,6 +113,10 @@ export type RelaySignal = z.infer<typeof RelaySignal>;
 export const EndedSession = z.object({ session: SessionId, until: z.number().int() });
 export type EndedSession = z.infer<typeof EndedSession>;
 
+/** A key that is no more, remembered until the last ticket that it asked for has expired (seconds since 1970). */
+export const EndedKey = z.object({ key: KeyId, until: z.number().int() });
+export type EndedKey = z.infer<typeof EndedKey>;
+
 /** Relay object → relay node. */
 export const LinkSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("pong") }),
@@ -127,6 +132,8 @@ export const LinkSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("raw"), ticket: SentTicket }),
   /** Close this session's port, its waiting halves and its pairs, and refuse its tickets. */
   z.object({ type: z.literal("end"), ended: EndedSession }),
+  /** Refuse the clients' tickets of this key, and cut what was opened with them. */
+  z.object({ type: z.literal("key_ended"), ended: EndedKey }),
   /** The session is at another relay now: close its port and its waiting halves; its pairs may finish. */
   z.object({ type: z.literal("leave"), session: SessionId }),
   /** A newer ticket of a session, of the same epoch: its policy holds from now on. */

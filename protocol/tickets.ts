@@ -4,6 +4,7 @@ import { createLocalJWKSet } from "jose";
 import * as z from "zod";
 import { AccountId, Cidr, Port, RelayId, SessionId, SessionName, Thumbprint } from "./api.ts";
 import { RdvError } from "./errors.ts";
+import { KeyId } from "./keys.ts";
 import { limits } from "./limits.ts";
 
 /** What a half may do, signed by the control plane and checked offline by one relay. */
@@ -28,6 +29,8 @@ export const Ticket = z.object({
   bytes: z.number().int().min(1).optional(),
   /** Thumbprint of the key with which every half proves that the ticket is its own (RFC 7800 section 3.1, RFC 9449 section 6). */
   cnf: z.object({ jkt: Thumbprint }).optional(),
+  /** Of a client: the key that asked for it; the ticket ends with that key. Absent for the operator's own. */
+  key: KeyId.optional(),
   /** Counts the session's changes: of two tickets of one epoch the higher one has the newer policy. */
   revision: z.number().int().min(0).optional(),
   /** Seconds since 1970. */

@@ -5,7 +5,7 @@ import type { RelayLoad } from "../protocol/api.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
 import { LinkSignal, sessionsInSignal } from "../protocol/signals.ts";
-import type { EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
+import type { EndedKey, EndedSession, OpenSession, RelaySignal } from "../protocol/signals.ts";
 
 interface ControlLinkOptions {
   readonly relay: string;
@@ -20,6 +20,8 @@ interface ControlLinkOptions {
   readonly onLeave: (session: string) => void;
   readonly onKeys: (jwks: JSONWebKeySet) => void;
   readonly onEnded: (ended: readonly EndedSession[]) => void;
+  /** A key is no more. */
+  readonly onKeyEnded: (ended: EndedKey) => void;
   /** A ticket with a session's newer policy. */
   readonly onPolicy: (ticket: string) => void;
   /** A ticket that opens a raw port. */
@@ -61,6 +63,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       switch (signal.type) {
         case "end":
           return options.onEnded([signal.ended]);
+        case "key_ended":
+          return options.onKeyEnded(signal.ended);
         case "leave":
           return options.onLeave(signal.session);
         case "removed":

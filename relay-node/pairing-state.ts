@@ -73,6 +73,8 @@ export type PairingEvent =
   | { readonly type: "half_gone"; readonly half: string; readonly outcome: "gone" | "protocol_error" }
   | { readonly type: "client_arrived"; readonly client: string; readonly source: string }
   | { readonly type: "client_gone"; readonly client: string }
+  /** The key that asked for the client's ticket is no more. */
+  | { readonly type: "client_expelled"; readonly client: string }
   /** The client waited as long as a client may. */
   | { readonly type: "client_waited"; readonly client: string }
   /** The half's 101 is with the kernel … */

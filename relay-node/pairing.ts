@@ -35,6 +35,8 @@ function act(state: PairingState, event: PairingEvent, effects: PairingEffect[])
       return clientArrived(state, { id: event.client, source: event.source }, effects);
     case "client_gone":
       return clientGone(state, event.client, effects);
+    case "client_expelled":
+      return clientExpelled(state, event.client, effects);
     case "client_waited":
       return clientWaited(state, event.client, effects);
     case "told":
@@ -160,6 +162,14 @@ function clientGone(state: PairingState, client: string, effects: PairingEffect[
   if (isWaiting(state, client)) return endClient(state, client, "gone", "unreachable", effects);
   const pair = findTold(state, client);
   return pair ? replacePair(state, pair, { ...pair, clientGone: true }) : state;
+}
+
+function clientExpelled(state: PairingState, client: string, effects: PairingEffect[]): PairingState {
+  if (state.clients.some(({ id }) => id === client))
+    return endClient(state, client, "ended", "ticket_invalid", effects);
+  if (state.pairs.some(({ id }) => id === client))
+    effects.push({ type: "cut_pair", pair: client, outcome: "cut" });
+  return state;
 }
 
 function clientWaited(state: PairingState, client: string, effects: PairingEffect[]): PairingState {

@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { Log } from "../net/log.ts";
 import { RdvError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { EndedSession } from "../protocol/signals.ts";
+import { EndedKey, EndedSession } from "../protocol/signals.ts";
 import { makeStateDirectory } from "../state/directory.ts";
 import { readStateFile } from "../state/read-file.ts";
 import { saveStateFile } from "../state/write-file.ts";
@@ -13,6 +13,7 @@ import { saveStateFile } from "../state/write-file.ts";
 const Memory = z.object({
   jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).nullable(),
   ended: z.array(EndedSession),
+  endedKeys: z.array(EndedKey).default([]),
 });
 
 /** What a relay knows of the control plane, also while that is away. */
@@ -23,6 +24,9 @@ export interface RelayMemory {
   /** Whether the session has ended; remembered for as long as its last ticket is taken. */
   hasEnded(session: string): boolean;
   addEnded(ended: readonly EndedSession[]): void;
+  /** The same of a key, and the tickets that it asked for. */
+  hasKeyEnded(key: string): boolean;
+  addEndedKey(ended: EndedKey): void;
   /** Resolves when everything said so far is on disk. */
   saved(): Promise<void>;
 }
@@ -37,13 +41,15 @@ export function openRelayMemory(stateDir: string, log: Log, now: () => number): 
   const loaded = load(file, log);
   let jwks: JSONWebKeySet | undefined = loaded.jwks ?? undefined;
   const ended = new Map(loaded.ended.map(({ session, until }) => [session, until]));
+  const endedKeys = new Map(loaded.endedKeys.map(({ key, until }) => [key, until]));
   /** Tickets are taken a little longer than they live. */
   const mayCome = (until: number): boolean => (until + limits.ticketSkewSeconds) * 1_000 >= now();
   const save = createSaver(file, log, () => {
-    for (const [session, until] of ended) if (!mayCome(until)) ended.delete(session);
+    for (const map of [ended, endedKeys]) for (const [id, until] of map) if (!mayCome(until)) map.delete(id);
     return JSON.stringify({
       jwks: jwks ?? null,
       ended: [...ended].map(([session, until]) => ({ session, until })),
+      endedKeys: [...endedKeys].map(([key, until]) => ({ key, until })),
     });
   });
   return {
@@ -58,12 +64,17 @@ export function openRelayMemory(stateDir: string, log: Log, now: () => number): 
       for (const { session, until } of added) ended.set(session, Math.max(until, ended.get(session) ?? 0));
       if (added.length > 0) save.soon();
     },
+    hasKeyEnded: (key) => mayCome(endedKeys.get(key) ?? 0),
+    addEndedKey({ key, until }) {
+      endedKeys.set(key, Math.max(until, endedKeys.get(key) ?? 0));
+      save.soon();
+    },
     saved: save.done,
   };
 }
 
 function load(file: string, log: Log): z.infer<typeof Memory> {
-  const empty = { jwks: null, ended: [] };
+  const empty = { jwks: null, ended: [], endedKeys: [] };
   try {
     const text = readStateFile(file, { secret: false });
     return text === undefined ? empty : Memory.parse(JSON.parse(text));

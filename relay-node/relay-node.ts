@@ -88,7 +88,13 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
   const linger = stack.use(createLinger({ lingerMs: options.lingerMs ?? limits.lingerMs }));
   const tries = createTicketTries(now);
   const hasEnded = (session: string): boolean => memory.hasEnded(session);
-  const gate = createTicketGate({ relay: id, hasEnded, now, tries });
+  const gate = createTicketGate({
+    relay: id,
+    hasEnded,
+    hasKeyEnded: (key) => memory.hasKeyEnded(key),
+    now,
+    tries,
+  });
   const proofs = createProofGate({ now, tries });
   const handshakes = createHandshakeRate(now);
   let draining = false;
@@ -191,6 +197,10 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
       onEnded(ended) {
         memory.addEnded(ended);
         for (const { session } of ended) sessions.end(session);
+      },
+      onKeyEnded(ended) {
+        memory.addEndedKey(ended);
+        sessions.endKey(ended.key);
       },
       onPolicy: (ticket) => void takeTicket(ticket, (checked) => sessions.policyChanged(checked)),
       onRaw: (ticket) => void takeTicket(ticket, async (checked) => await sessions.openRaw(checked)),

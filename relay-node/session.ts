@@ -46,7 +46,10 @@ interface SessionOptions extends SessionDeps {
 /** One session on this relay: carries out what the pairing rules say. */
 export interface RelaySession {
   halfArrived(arrival: Arrival, ticket: Ticket): void;
-  clientArrived(arrival: Arrival): void;
+  /** `key` is the one that asked for its ticket. */
+  clientArrived(arrival: Arrival, key?: string): void;
+  /** A key is no more: its clients go. */
+  endKey(key: string): void;
   /** Whether the newest ticket lets this address connect. */
   allows(ip: string): boolean;
   /** Counts one more client; false when the session has had enough of them, or of this source's, for this second. */
@@ -70,7 +73,10 @@ export function createRelaySession(options: SessionOptions): RelaySession {
   const room = createWaitingRoom({ ...options, dispatch });
   const pairs = createLivePairs({
     ...options,
-    onEnded: (pair) => dispatch({ type: "pair_closed", pair }),
+    onEnded(pair) {
+      keyed.delete(pair);
+      dispatch({ type: "pair_closed", pair });
+    },
   });
   const policy = createSessionLimits({
     now: options.now,
@@ -81,6 +87,8 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       options.onSpent();
     },
   });
+  /** Clients that came with a key's ticket, waiting or paired, by their id. */
+  const keyed = new Map<string, string>();
   const queue: PairingEvent[] = [];
   let state = emptyPairing;
   let listener: TcpListener | undefined;
@@ -122,6 +130,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       case "end_half":
         return room.end("agent", effect.half, effect.outcome, effect.code);
       case "end_client":
+        keyed.delete(effect.client);
         return room.end("client", effect.client, effect.outcome, effect.code);
       case "tell_half":
         return void tellHalf(effect.pair, effect.half, effect.demand);
@@ -132,6 +141,7 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       case "join":
         return join(effect.pair);
       case "drop_pair":
+        keyed.delete(effect.pair);
         return pairs.drop(effect.pair, room.take("client", effect.pair), effect.outcome);
       case "cut_pair":
         return pairs.cut(effect.pair, effect.outcome);
@@ -215,9 +225,14 @@ export function createRelaySession(options: SessionOptions): RelaySession {
       dispatch({ type: "policy_changed", ...termsOf(ticket) });
       takePolicy(ticket, allows);
     },
-    clientArrived(arrival) {
+    clientArrived(arrival, key) {
+      if (key !== undefined) keyed.set(arrival.id, key);
       room.addClient(arrival);
       dispatch({ type: "client_arrived", client: arrival.id, source: arrival.source });
+    },
+    endKey(key) {
+      const clients = [...keyed].filter(([, one]) => one === key);
+      for (const [client] of clients) dispatch({ type: "client_expelled", client });
     },
     allows: (ip) => policy.allows(ip),
     mayConnect: (source) => policy.mayConnect(source),

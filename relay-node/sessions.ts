@@ -40,6 +40,8 @@ export interface Sessions {
   openRaw(ticket: Ticket): Promise<void>;
   /** Ends a session now: its port, its halves, its pairs. */
   end(session: string): void;
+  /** A key is no more: turns away the clients that wait with its tickets, and cuts those that are served. */
+  endKey(key: string): void;
   /** The session is elsewhere: its port and its waiting halves are closed, its pairs go on. */
   leave(session: string): void;
   /** Every session that can be reached here now. */
@@ -124,7 +126,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const session = sessionOf(ticket);
       // The list may have changed since the ticket was made.
       check((from) => session.allows(from));
-      session.clientArrived(arrivalOf(connection, true));
+      session.clientArrived(arrivalOf(connection, true), ticket.key);
     },
     policyChanged: (ticket) =>
       sessions.get(`${ticket.owner}/${ticket.session}`)?.session.policyChanged(ticket),
@@ -135,6 +137,9 @@ export function createSessions(options: SessionsOptions): Sessions {
     end(wanted) {
       raws.close(wanted);
       for (const { id, session } of sessions.values()) if (id === wanted) session.tell({ type: "end" });
+    },
+    endKey(key) {
+      for (const { session } of sessions.values()) session.endKey(key);
     },
     leave(wanted) {
       raws.close(wanted);

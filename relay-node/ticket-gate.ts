@@ -9,6 +9,7 @@ interface TicketGateOptions {
   /** This relay's id. */
   readonly relay: string;
   readonly hasEnded: (session: string) => boolean;
+  readonly hasKeyEnded: (key: string) => boolean;
   readonly now: () => number;
   /** Bounds what one source may have checked. */
   readonly tries: TicketTries;
@@ -30,7 +31,13 @@ export interface TicketGate {
 const remembered = 4_096;
 
 /** Makes the gate of one relay; it knows no key until `setKeys`. */
-export function createTicketGate({ relay, hasEnded, now, tries }: TicketGateOptions): TicketGate {
+export function createTicketGate({
+  relay,
+  hasEnded,
+  hasKeyEnded,
+  now,
+  tries,
+}: TicketGateOptions): TicketGate {
   let verify: ((token: string) => Promise<Ticket>) | undefined;
   let checked = new Map<string, Ticket>();
 
@@ -56,6 +63,8 @@ export function createTicketGate({ relay, hasEnded, now, tries }: TicketGateOpti
       const oldest = mine.size > remembered ? mine.keys().next() : undefined;
       if (oldest && !oldest.done) mine.delete(oldest.value);
       if (hasEnded(ticket.session)) throw new RdvError("ended", "The session has ended; register it again");
+      if (ticket.key !== undefined && hasKeyEnded(ticket.key))
+        throw new RdvError("ticket_invalid", "The key that asked for this ticket was revoked or has expired");
       return ticket;
     },
   };

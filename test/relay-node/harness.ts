@@ -16,7 +16,7 @@ import type { RdvError } from "../../protocol/errors.ts";
 import { formatHalfRequest, parseHalfAnswer } from "../../protocol/handshake.ts";
 import type { HalfAnswer, HalfKind } from "../../protocol/handshake.ts";
 import { pingText, pongText } from "../../protocol/signals.ts";
-import type { EndedSession } from "../../protocol/signals.ts";
+import type { EndedKey, EndedSession } from "../../protocol/signals.ts";
 import { importSigningKey, publicJwk, signTicket } from "../../protocol/tickets.ts";
 import type { Ticket } from "../../protocol/tickets.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
@@ -132,6 +132,7 @@ export interface Control extends AsyncDisposable {
   /** Listed in each welcome. */
   readonly ended: EndedSession[];
   end(ended: EndedSession): void;
+  endKey(ended: EndedKey): void;
   /** Sends a ticket with a newer policy. */
   changePolicy(ticket: string): void;
   /** Sends a ticket that opens a raw port. */
@@ -174,6 +175,9 @@ async function startControl(refuses: RdvError | undefined): Promise<Control> {
     ended,
     end(session: EndedSession) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "end", ended: session }));
+    },
+    endKey(key: EndedKey) {
+      for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "key_ended", ended: key }));
     },
     changePolicy(ticket: string) {
       for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "policy", ticket }));

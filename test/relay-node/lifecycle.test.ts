@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -82,10 +82,10 @@ test("an ended session stays over for as long as its tickets are taken, the tole
   ahead = 600 + limits.ticketSkewSeconds / 2;
   assert.equal(await refusedWith(await dialHalf(bench, ticket)), 410);
   bench.control.end({ session: "s_anothersession000000", until: expires + 600 }); // the file is written anew
-  await until(
-    () => readFileSync(join(bench.stateDir, "relay-memory.json"), "utf8").includes("another"),
-    "saved",
-  );
+  await until(() => {
+    const file = join(bench.stateDir, "relay-memory.json");
+    return existsSync(file) && readFileSync(file, "utf8").includes("another");
+  }, "saved");
   await bench.restart();
   assert.equal(await refusedWith(await dialHalf(bench, ticket)), 410);
 });

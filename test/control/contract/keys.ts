@@ -6,6 +6,7 @@ import { adminToken } from "../control-under-test.ts";
 import { connectAgent, refusedUpgrade, startRelay } from "../peers.ts";
 import { clientHeaders, refuses, shows, target } from "./rig.ts";
 import type { Rig } from "./rig.ts";
+import { createTicketVerifier } from "../../../protocol/tickets.ts";
 
 /** Keys: made, listed, revoked, expired, and what was opened with them. */
 export function describeKeys(rig: Rig): void {
@@ -99,10 +100,10 @@ export function describeKeys(rig: Rig): void {
         assert.ok(ended.type === "ended" && /key.*revoked/.test(ended.reason));
         await agent.closing();
       }
-      const told = [await relay.link.next(), await relay.link.next()];
+      const told = [await relay.link.next(), await relay.link.next(), await relay.link.next()];
       assert.deepEqual(
         told.map((signal) => (signal.type === "end" ? signal.ended.session : signal.type)).sort(),
-        [made.id, attached.id].sort(),
+        ["key_ended", made.id, attached.id].sort(),
       );
       assert.deepEqual(await refusedUpgrade(`${rig.url()}/v1/sessions/${made.id}/agent`, key.token), {
         status: 401,
@@ -149,8 +150,27 @@ export function describeKeys(rig: Rig): void {
         status: 401,
         code: "unauthorized",
       });
+      assert.equal((await other.next()).type, "key_ended");
       other.send('{"type":"ping"}');
       assert.deepEqual(await other.next(), { type: "pong" });
+    });
+
+    test("a client's ticket names its key; the end of the key is told to every relay, also to one that was away", async () => {
+      const away = await rig.newRelay();
+      await using here = await rig.newRelay();
+      const session = await here.create({ private: true });
+      const key = await rig.api().createKey({ scopes: ["connect"], account: "a_admin" });
+      const { placements } = await rig.apiOf(key.token).requestTickets(session.id);
+      const verify = createTicketVerifier(await rig.api().jwks(), here.id, Date.now);
+      const ticket = await verify(placements[0]?.ticket ?? "");
+      assert.equal(ticket.key, key.id);
+      away.link.kill();
+      await rig.api().revokeKey(key.id);
+      const told = await here.link.next();
+      assert.ok(told.type === "key_ended" && told.ended.key === key.id && told.ended.until >= ticket.expires);
+      await using back = await startRelay(rig.url(), away.id, adminToken, { region: away.region });
+      const again = await back.next();
+      assert.ok(again.type === "key_ended" && again.ended.key === key.id);
     });
 
     test("a key that expires is no key any more, and its session ends with it", async () => {
