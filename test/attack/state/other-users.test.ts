@@ -49,22 +49,20 @@ attack(
     const cases = Object.entries(plants).flatMap(([what, plant]) =>
       [up, ["sessions"]].map((command) => ({ what, plant, command })),
     );
-    await Promise.all(
-      cases.map(async ({ what, plant, command }) => {
-        await using dir = await createTempDir();
-        const [state, victim] = [join(dir.path, "state"), join(dir.path, "victim")];
-        mkdirSync(state, { mode: 0o755 });
-        writeFileSync(victim, "kept", { mode: 0o600 });
-        plant(state, victim);
-        const before = readdirSync(state).sort();
-        await refuses(command, state, what);
-        assert.equal(readFileSync(victim, "utf8"), "kept", what);
-        const added = readdirSync(state).filter(
-          (name) => !before.includes(name) && !name.startsWith("lock.db"),
-        );
-        assert.deepEqual(added, [], what);
-      }),
-    );
+    for (const { what, plant, command } of cases) {
+      await using dir = await createTempDir();
+      const [state, victim] = [join(dir.path, "state"), join(dir.path, "victim")];
+      mkdirSync(state, { mode: 0o755 });
+      writeFileSync(victim, "kept", { mode: 0o600 });
+      plant(state, victim);
+      const before = readdirSync(state).sort();
+      await refuses(command, state, what);
+      assert.equal(readFileSync(victim, "utf8"), "kept", what);
+      const added = readdirSync(state).filter(
+        (name) => !before.includes(name) && !name.startsWith("lock.db"),
+      );
+      assert.deepEqual(added, [], what);
+    }
     return {
       tries: cases.length,
       answer: "refused, with the path, the reason and what to do; nothing is written",
