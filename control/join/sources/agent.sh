@@ -81,7 +81,10 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   printf '%s\r\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
-  while read -r version code _ <&3; do
+  while begins "$1.head"; do # It may wait for hours for an answer, but no answer takes long.
+    : >"$1.late"
+    (trap - TERM && hurry "$1.late") 3<&- 4>&- 5>&- >/dev/null 2>&1 &
+    read -r code _ <&3
     client= demand=0 fields=0 code=${code%"$cr"}
     while [ "$fields" -lt 100 ] && IFS= read -r line <&3 && [ "$line" != "$cr" ]; do
       line=${line%"$cr"} fields=$((fields + 1))
@@ -92,9 +95,14 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
     done
     is_address "$client" || client='?'
     case $demand in [0-9] | [1-9][0-9]) ;; [1-9][0-9][0-9]) demand=32 ;; *) demand=0 ;; esac
-    case $version/$code in HTTP/1.1/[1-5][0-9][0-9]) ;; *) code="no HTTP" ;; esac
+    case $code in [1-5][0-9][0-9]) ;; *) code="no HTTP" ;; esac
+    case $code$news in
+      100*has\ ended) news="lost it answered 100 twice" ;;
+      101* | 100*) rm -f "$1.late" ;;
+    esac
     case $code in
-      100) echo accepted >&5 2>/dev/null && news="lost the connection has ended" && continue ;;
+      100) [ "$news" = "lost no answer" ] || break
+        echo accepted >&5 2>/dev/null && news="lost the connection has ended" && continue ;;
       101) join "$1" && news="closed $client, $(bytes "$1.in") bytes in, $(bytes "$1.out") bytes out" ;;
       401) news="end the ticket has expired" ;;
       410) news="end the inviter has ended the session" ;;
@@ -108,6 +116,18 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   kill $dialled 2>/dev/null
   rm -f "$1".*
   printf '%s\n' "$news" >&5 2>/dev/null
+}
+
+begins() { # FILE: reads what every answer begins with, in a way that a signal can end
+  dd bs=1 count=9 <&3 >"$1" 2>/dev/null 4>&- &
+  wait $!
+  IFS= read -r version <"$1"
+  [ "$version" = "HTTP/1.1 " ]
+}
+
+hurry() { # FILE: ends the connection unless the file is gone in time; a shell reads byte by byte, so little comes meanwhile
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1 && [ -e "$1" ] || exit; done
+  kill $dialled 2>/dev/null
 }
 
 is_address() { # ADDRESS:PORT or [ADDRESS]:PORT
