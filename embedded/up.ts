@@ -8,6 +8,7 @@ import { hostPort } from "../protocol/api.ts";
 import { createApi } from "../protocol/client.ts";
 import type { Api } from "../protocol/client.ts";
 import { RdvError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
 import { isLoopbackHost } from "../protocol/plain-address.ts";
 import { loadRelayId } from "../relay-node/relay-id.ts";
 import { createRelayNode } from "../relay-node/relay-node.ts";
@@ -36,6 +37,8 @@ export interface UpOptions {
   readonly pump: MeasuredPump;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** For the relay's shared port; see `RelayNodeOptions`. */
+  readonly metricsToken?: string | undefined;
 }
 
 /** A control plane and a relay in this process. */
@@ -48,6 +51,8 @@ export interface Up extends AsyncDisposable {
   readonly relay: string;
   /** The owner's key. */
   readonly token: string;
+  /** What both count, in the Prometheus text format. */
+  metricsText(): Promise<string>;
 }
 
 /**
@@ -90,6 +95,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
       control: { url: ownControl, token: ownerToken },
       stateDir,
       tls: options.tls,
+      metricsToken: options.metricsToken,
       pump: options.pump,
       log,
       signal: options.signal,
@@ -102,8 +108,18 @@ export async function createUp(options: UpOptions): Promise<Up> {
     ownControl,
     relay: hostPort(publicHost, relay.sharedPort),
     token: ownerToken,
+    metricsText: async () => relay.metricsText() + (await metricsOf(ownControl, ownerToken)),
     [Symbol.asyncDispose]: async () => owned[Symbol.asyncDispose](),
   };
+}
+
+async function metricsOf(control: string, token: string): Promise<string> {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${control}/metrics`, {
+    headers,
+    signal: AbortSignal.timeout(limits.requestMs),
+  });
+  return await response.text();
 }
 
 /** Who starts this owns the relay, whatever key and certificate it had before. */

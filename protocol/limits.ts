@@ -54,6 +54,10 @@ export const limits = {
   pairGreed: 7,
   /** The same for the clients that a session takes in a second: three quarters, so that also small rates have a rest. */
   rateGreed: 3,
+  /** Where `rdv up` and `rdv relay` serve metrics on loopback, unless they are told otherwise. */
+  metricsPort: 8_789,
+  /** Connections there at once: some scrapers. */
+  metricsConnections: 16,
   /** HTTP requests on one connection to a relay, each of which has `handshakeMs`: more than that is no half on its way. */
   requestsPerConnection: 16,
   /** Pairs that live at once in one session. */

@@ -57,6 +57,8 @@ export interface RelayNodeOptions {
   readonly lingerMs?: number;
   /** With it the shared port takes TLS, too, and agents are told to come that way. */
   readonly tls?: Identity | undefined;
+  /** With it the shared port serves `/metrics` to who sends it as Bearer token; without it to nobody. */
+  readonly metricsToken?: string | undefined;
   /** Connections and session listeners open at once; by default what the descriptor limit allows. */
   readonly maxConnections?: number;
 }
@@ -71,6 +73,8 @@ export interface RelayNode extends AsyncDisposable {
   /** Resolves when the operator has taken this relay out of the fleet. */
   readonly removed: Promise<void>;
   metrics(): RelayMetrics;
+  /** The same in the Prometheus text format. */
+  metricsText(): string;
   /** Takes nothing new and resolves when the living pairs are done, or are cut after `withinMs`. */
   drain(withinMs?: number): Promise<void>;
 }
@@ -129,6 +133,8 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     maxDescriptors: limit,
   });
 
+  // To count descriptors takes longer the more of them are open.
+  const metricsText = createPaced(() => formatMetrics(id, version, report.metrics()));
   const shared = stack.use(
     await openSharedPort({
       host: options.listenHost,
@@ -144,9 +150,9 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
         if (draining) throw new RdvError("draining");
         if (!memory.jwks()) throw new RdvError("unreachable", "Not welcomed by the control plane yet");
       },
-      // Strangers may ask, and to count descriptors takes longer the more of them are open.
       isOurs: createHostCheck(options.listenHost, [options.publicHost]),
-      metricsText: createPaced(() => formatMetrics(id, version, report.metrics())),
+      metricsText,
+      metricsToken: options.metricsToken,
     }),
   );
 
@@ -218,6 +224,7 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     ready: cached ? Promise.resolve() : link.welcomed,
     removed: link.removed,
     metrics: () => report.metrics(),
+    metricsText,
     async drain(withinMs = limits.drainMs) {
       draining = true;
       sessions.drain();

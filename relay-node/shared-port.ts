@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -46,6 +47,8 @@ interface SharedPortOptions {
   /** Throws the reason why this relay cannot serve now. */
   readonly checkReady: () => void;
   readonly metricsText: () => string;
+  /** Opens `/metrics` here; undefined: to nobody. */
+  readonly metricsToken?: string | undefined;
   /** Which names in `Host` are this relay's; pages of other sites get nothing. */
   readonly isOurs: HostCheck;
   readonly handshakeMs: number;
@@ -213,6 +216,11 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Sha
       return send(response, "application/json", '{"status":"ready"}\n');
     }
     if (path === addressPath) return send(response, "application/json", JSON.stringify(seenAddress(request)));
+    if (path === "/metrics" && !mayScrape(request, options.metricsToken))
+      throw new RdvError(
+        "unauthorized",
+        "Metrics want the token of RDV_METRICS_TOKEN, or the port of --metrics-port",
+      );
     if (path === "/metrics") return send(response, "text/plain; version=0.0.4", options.metricsText());
     if (path === halfPaths.agent || path === halfPaths.client) throw upgradeRequired();
     throw new RdvError("not_found", `Nothing at ${path}`);
@@ -222,6 +230,16 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Sha
     const body = JSON.stringify(toProblem(reason));
     response.writeHead(errorRules[reason.code].status, refusalHeaders(reason, body)).end(body);
   }
+}
+
+/** In constant time, whatever was sent. */
+function mayScrape({ headers }: IncomingMessage, token: string | undefined): boolean {
+  const sent = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+  return token !== undefined && sent !== undefined && timingSafeEqual(sha256(sent), sha256(token));
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
 }
 
 function send(response: ServerResponse, type: string, body: string): void {

@@ -5,6 +5,7 @@ import { hostPort } from "../../protocol/api.ts";
 import { createRelayNode } from "../../relay-node/relay-node.ts";
 import { loadRelayId, newRelayId } from "../../relay-node/relay-id.ts";
 import { clientFrom, commonFrom, withClientOptions, withCommonOptions } from "../common-options.ts";
+import { metricsOption, metricsToken, openMetrics } from "../metrics-option.ts";
 import { portsOption } from "../ports-option.ts";
 import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
 import { openPump, withPumpOptions } from "../open-pump.ts";
@@ -41,6 +42,7 @@ export function relayCommand(runtime: Runtime): Command {
             )
             .option("--host <address>", "local address to listen on", parseHost, "0.0.0.0")
             .option("--port <port>", "shared port for agents' halves", parseListenPort, 8788)
+            .addOption(metricsOption())
             .addOption(portsOption()),
         ),
       ),
@@ -72,7 +74,9 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
     pump,
     log: output.log,
     signal: runtime.signal,
+    metricsToken: metricsToken(runtime.env),
   });
+  await using metrics = await openMetrics(rawOptions, () => node.metricsText());
   const address = hostPort(options.publicHost, node.sharedPort);
   output.note(
     `relay ${node.id} listens on ${address}, client ports ${options.ports.from}-${options.ports.to}`,
@@ -88,6 +92,7 @@ async function relay(rawOptions: unknown, runtime: Runtime): Promise<void> {
         id: node.id,
         region: options.region,
         tls: tls?.fingerprint ?? null,
+        metrics: metrics?.url ?? null,
       },
       `relay ${address} is ready`,
     );

@@ -13,6 +13,7 @@ import { writeCredentials } from "../credentials.ts";
 import { identityPath } from "../open-client.ts";
 import { runExposure } from "../run-exposure.ts";
 import type { ExposureOptions } from "../run-exposure.ts";
+import { metricsOption, metricsToken, openMetrics } from "../metrics-option.ts";
 import { portsOption } from "../ports-option.ts";
 import { isLoopbackHost } from "../../protocol/plain-address.ts";
 import { relayIdentity, tlsNote, withTlsOptions } from "../relay-identity.ts";
@@ -66,6 +67,7 @@ export function upCommand(runtime: Runtime): Command {
           )
           .option("--control-port <port>", "port of the control plane", parseListenPort, 8787)
           .option("--relay-port <port>", "shared port for agents' halves", parseListenPort, 8788)
+          .addOption(metricsOption())
           .addOption(portsOption())
           .option("--region <region>", "region of the relay", parseRegion, "local")
           .option("--expose <target>", "expose a service at once; repeatable", collect)
@@ -92,10 +94,19 @@ async function up(rawOptions: unknown, runtime: Runtime): Promise<void> {
     pump,
     log: output.log,
     signal: runtime.signal,
+    metricsToken: metricsToken(runtime.env),
   });
+  await using metrics = await openMetrics(rawOptions, async () => await running.metricsText());
   const { control, relay, token } = running;
   const path = writeCredentials(stateDir, { control: running.ownControl, token });
-  output.event({ event: "ready", command: "up", control, relay, credentialsFile: path });
+  output.event({
+    event: "ready",
+    command: "up",
+    control,
+    relay,
+    metrics: metrics?.url ?? null,
+    credentialsFile: path,
+  });
   output.note(
     `control plane ${control}, relay ${relay}, client ports ${options.ports.from}-${options.ports.to}`,
   );

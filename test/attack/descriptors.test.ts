@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { claimPorts } from "../fixtures/ports.ts";
 import { startRdv } from "../fixtures/rdv.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 const skip = process.platform === "linux" ? false : "counts descriptors in /proc";
 const descriptors = 256;
@@ -45,8 +46,8 @@ test(
       "the control plane answers beside a full relay",
     );
     for (const socket of flood) socket.resetAndDestroy();
-    await waitFor(async () => /^rdv_relay_pairs 1$/m.test(await metricsOf(relay)), "one pair is left");
-    assert.match(await metricsOf(relay), /^rdv_relay_dropped_total [1-9]/m);
+    await waitFor(async () => /^rdv_relay_pairs 1$/m.test(await relayMetrics(relay)), "one pair is left");
+    assert.match(await relayMetrics(relay), /^rdv_relay_dropped_total [1-9]/m);
 
     const other = Array.from({ length: 2 * descriptors }, () => hold(Number(new URL(control).port)));
     await waitFor(
@@ -71,10 +72,6 @@ async function echoes(socket: Socket): Promise<void> {
   socket.write("x");
   const [answer] = await once(socket.resume(), "data", { signal: AbortSignal.timeout(30_000) });
   assert.equal(String(answer), "x");
-}
-
-async function metricsOf(relay: string): Promise<string> {
-  return await (await fetch(`http://${relay}/metrics`, { headers: { connection: "close" } })).text();
 }
 
 async function waitFor(check: () => Promise<boolean>, what: string): Promise<void> {

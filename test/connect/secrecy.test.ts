@@ -18,6 +18,7 @@ import { ask } from "../fixtures/clients.ts";
 import { startRdv } from "../fixtures/rdv.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 /** A relay's place on the way: forwards to `port`, keeps what passes, and turns one bit when it is told to. */
 async function startRecorder(
@@ -131,8 +132,7 @@ test("a relay that lives holds nothing of what is encrypted from end to end", { 
 
   const { stdout, stderr } = up.rdv.process.output();
   assert.ok(!`${stdout}${stderr}`.includes(secret.toString()));
-  const metrics = await fetch(`http://${up.relay}/metrics`);
-  assert.ok(!(await metrics.text()).includes(secret.toString()));
+  assert.ok(!(await relayMetrics(up.relay)).includes(secret.toString()));
 });
 
 /** Whether these bytes stand anywhere in a process's memory (proc(5): maps and mem). */

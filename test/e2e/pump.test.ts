@@ -8,6 +8,7 @@ import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { runDoctor } from "../doctor/run-doctor.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 const { platform, arch } = process;
 const canRun = platform === "linux" && (arch === "x64" || arch === "arm64");
@@ -48,7 +49,7 @@ test("`rdv doctor` says that the kernel moves the bytes", where, async () => {
 
 /** What moves the pairs that live now, as the relay's metrics tell it. */
 async function pumpedPairs({ relay }: Up): Promise<{ kernel: number; portable: number }> {
-  const text = await (await fetch(`http://${relay}/metrics`)).text();
+  const text = await relayMetrics(relay);
   const count = (kind: string): number =>
     Number(new RegExp(`^\\w+_pumped_pairs\\{pump="${kind}"\\} (\\d+)$`, "m").exec(text)?.[1]);
   return { kernel: count("kernel"), portable: count("portable") };

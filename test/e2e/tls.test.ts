@@ -12,6 +12,7 @@ import type { Up } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { until } from "../fixtures/within.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 /** Where agents dial; somebody listens there on their way to 127.0.0.1. */
 const onTheWay = "127.0.0.2";
@@ -39,7 +40,7 @@ async function startTlsRelay(
 }
 
 async function pumpedPairs(port: number): Promise<Record<string, number>> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const text = await relayMetrics(`127.0.0.1:${port}`);
   const samples = text.matchAll(/^rdv_relay_pumped_pairs\{pump="(\w+)"\} (\d+)$/gm);
   return Object.fromEntries([...samples].map(([, pump = "", count]) => [pump, Number(count)]));
 }

@@ -4,6 +4,7 @@ import { ask } from "../fixtures/clients.ts";
 import { startUp } from "../fixtures/rendezvous.ts";
 import { startEcho } from "../fixtures/services.ts";
 import { until } from "../fixtures/within.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 test("`rdv up --expose` serves several targets from one process", async () => {
   await using one = await startEcho();
@@ -28,7 +29,7 @@ test("relay and control plane answer health checks, and the metrics count a serv
   for (const url of [`${up.control}/healthz`, `http://${up.relay}/healthz`, `http://${up.relay}/readyz`])
     assert.equal((await fetch(url)).status, 200, url);
   await until(10_000, "the metrics name the pair's outcome", async () => {
-    const metrics = await (await fetch(`http://${up.relay}/metrics`)).text();
+    const metrics = await relayMetrics(up.relay);
     assert.ok(!metrics.includes(up.token));
     return /^rdv_\w+\{[^}]*outcome="closed"[^}]*\} 1$/m.test(metrics) ? true : undefined;
   });

@@ -12,6 +12,7 @@ import { until, within } from "../fixtures/within.ts";
 import { startJoinBench } from "./bench.ts";
 import { joinWith } from "./joined.ts";
 import { eachVariant, skipVariants, variants } from "./variants.ts";
+import { relayMetrics } from "../fixtures/metrics.ts";
 
 const skip = skipVariants || skipWithout("sshd", "ssh");
 /** Halves that each machine keeps waiting. */
@@ -90,7 +91,7 @@ function barrier(): { arrive(): void; readonly all: Promise<void> } {
 async function poolsAreFull(sharedPort: number): Promise<void> {
   const wanted = `rdv_relay_halves_waiting ${pool * variants.length}`;
   await until(30_000, wanted, async () => {
-    const metrics = await (await fetch(`http://127.0.0.1:${sharedPort}/metrics`)).text();
+    const metrics = await relayMetrics(`127.0.0.1:${sharedPort}`);
     return metrics.split("\n").includes(wanted) ? true : undefined;
   });
 }

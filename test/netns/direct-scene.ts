@@ -7,6 +7,7 @@ import type { Finished } from "../fixtures/processes.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { requireTool } from "../fixtures/tools.ts";
 import { startPeerService } from "./peers.ts";
+import { metricsToken } from "../fixtures/metrics.ts";
 
 /** An internet with a control plane, a relay, and a second machine that nothing runs on. */
 export interface DirectScene extends AsyncDisposable {
@@ -93,7 +94,10 @@ export async function openDirectScene({ ipv6 = false } = {}): Promise<DirectScen
       const authorized = ["-H", `authorization: Bearer ${token}`];
       const curl = async (...args: string[]): Promise<string> =>
         await server.run(requireTool("curl"), "-sf", ...args);
-      return (await curl(`http://${relay}/metrics`)) + (await curl(...authorized, `${control}/metrics`));
+      return (
+        (await curl("-H", `authorization: Bearer ${metricsToken}`, `http://${relay}/metrics`)) +
+        (await curl(...authorized, `${control}/metrics`))
+      );
     },
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
