@@ -1,8 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { refusal, requireOwner } from "./own.ts";
+import { othersMayWrite, refusal, requireOwner } from "./own.ts";
 
-const writableByOthers = 0o022;
 const sticky = 0o1000;
 
 /**
@@ -12,9 +11,9 @@ const sticky = 0o1000;
 export function requireOwnWay(directory: string): void {
   for (let at = directory; ; at = dirname(at)) {
     requireOwner(at, lstatSync(at).uid);
-    const { uid, mode } = statSync(at);
-    requireOwner(at, uid);
-    if (process.platform !== "win32" && (mode & writableByOthers) !== 0 && (mode & sticky) === 0)
+    const stats = statSync(at);
+    requireOwner(at, stats.uid);
+    if (othersMayWrite(stats) && (stats.mode & sticky) === 0)
       throw refusal(
         at,
         "others may write it, and so replace the state directory in it",

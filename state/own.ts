@@ -1,17 +1,17 @@
 import type { Stats } from "node:fs";
 import { RdvError } from "../protocol/errors.ts";
 
-const writableByOthers = 0o022;
 const readableByOthers = 0o077;
 
 /**
  * Lets pass what belongs to this user or to root and what nobody else may write; a secret may not be read by others,
  * either. Throws `failed`. Windows has neither such owners nor such modes.
  */
-export function requireOwn(path: string, { uid, mode }: Stats, secret = false): void {
+export function requireOwn(path: string, stats: Stats, secret = false): void {
+  const { uid, mode } = stats;
   requireOwner(path, uid);
   if (process.platform === "win32") return;
-  if ((mode & writableByOthers) !== 0)
+  if (othersMayWrite(stats))
     throw refusal(
       path,
       `others may write it (mode ${octal(mode)})`,
@@ -34,6 +34,15 @@ export function requireOwner(path: string, owner: number): void {
     `it belongs to user ${owner}, and this is user ${user}`,
     `run rdv as that user (\`sudo -u '#${owner}' rdv …\`), or give a --state-dir of your own`,
   );
+}
+
+/**
+ * Whether users besides the owner may write. A group of the owner's own number is the owner alone, as systems that give
+ * each user a group make it, with a umask of 002.
+ */
+export function othersMayWrite({ uid, gid, mode }: Pick<Stats, "uid" | "gid" | "mode">): boolean {
+  const writers = gid === uid ? 0o002 : 0o022;
+  return process.platform !== "win32" && (mode & writers) !== 0;
 }
 
 /** The error for a part of the state directory that is not used: why, and what to do. */
