@@ -200,8 +200,9 @@ host_key() { # What the ssh server here shows to everybody who connects; the inv
 claim() { # Exchanges the code for a ticket, which can only wait for connections of this one session.
   form="host=$(uname -n | tr -cd 'A-Za-z0-9._-')&user=$(id -un | tr -cd 'A-Za-z0-9._-')&method=$method&machine=$machine&hostkey=$(host_key)"
   if have curl; then
-    answer=$(curl --proto "$proto" -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\\n%{http_code}' "$url/claim" | head -c 20000)
-    case $answer in *200) ;; *) die "$(printf '%s' "\${answer%????}")" ;; esac
+    answer=$(curl --proto "$proto" -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\\n%{http_code}' "$url/claim" 2>/dev/null | head -c 20000)
+    words=$(printf '%s' "\${answer%????}")
+    case $answer in *200) ;; *) die "\${words:-no answer from $url}" ;; esac
   else
     answer=$(within 30 wget $once -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim" 2>/dev/null | head -c 20000)
     [ -n "$answer" ] ||
@@ -217,6 +218,7 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
 $answer
 END
   case $RDV_RELAY in '' | -* | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
+  case $RDV_RELAY in *:*:*) ;; *:*) die "the answer to the claim names no relay" ;; esac
   case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_TICKET in '' | *[!A-Za-z0-9._-]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
