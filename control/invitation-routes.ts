@@ -161,9 +161,19 @@ function show(request: Request, format: Format, found: Found): Response {
 }
 
 function joinOptions({ details, code, url }: Found): Parameters<typeof joinScript>[0] {
-  const { inviter, target, service, address, session, expires } = details;
+  const { inviter, target, service, address, session, relayTls, expires } = details;
   const isSsh = service === "ssh" || target.endsWith(":22");
-  return { url, code, inviter, target, address, expires: new Date(expires), sessionName: session, isSsh };
+  return {
+    url,
+    code,
+    inviter,
+    target,
+    address,
+    expires: new Date(expires),
+    sessionName: session,
+    isSsh,
+    relayTls,
+  };
 }
 
 /** The claim as JSON or, from shells, as a form (WHATWG URL, application/x-www-form-urlencoded). */

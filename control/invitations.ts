@@ -96,6 +96,7 @@ function detailsOf(request: CreateInvitation, session: Session, expiresAt: numbe
     service: request.service ?? null,
     address: session.address,
     private: session.private,
+    relayTls: session.placements.every(({ tls }) => tls !== null),
     session: session.name,
     allow: session.policy.allow,
     expires: new Date(expiresAt).toISOString(),

@@ -100,6 +100,8 @@ export const InvitationDetails = z.object({
   /** `host:port` at which the inviter will reach it; the session's name when it is private. */
   address: SessionAddress,
   private: z.boolean().default(false),
+  /** The session's relay takes TLS. */
+  relayTls: z.boolean().default(false),
   session: SessionName,
   allow: z.array(Cidr).max(limits.allowList),
   expires: z.iso.datetime(),

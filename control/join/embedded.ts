@@ -55,7 +55,7 @@ encrypts() { # Whether the method can speak TLS 1.3 with the relay.
     node) ;;
     python3) python3 -c 'import ssl; assert ssl.HAS_TLSv1_3 and ssl.TLSVersion' ;;
     perl) perl -MNet::SSLeay -MDigest::SHA -e 'Net::SSLeay::TLS1_3_VERSION(), Net::SSLeay->can("CTX_set_min_proto_version") || die' ;;
-    *) return 1 ;;
+    *) case $(openssl s_client -help 2>&1) in *-nocommands*) ;; *) return 1 ;; esac ;;
   esac >/dev/null 2>&1
 }
 
@@ -78,15 +78,19 @@ choose_method() {
     method=
   done
   [ -n "$method" ] || die "cannot use \${RDV_METHOD:-any of: $methods}; install one of: $methods"
-  half_close=yes note=
+  half_close=yes note= tls_by=openssl
   case $method in
     bash) half_close= ;;
     nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
-  plain="
-           in plain TCP: the way to the relay is not encrypted"
-  ! encrypts || plain=
-  [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
+  case $method/$(socat -hhh 2>/dev/null) in socat/*openssl-no-sni*) tls_by=socat ;; esac
+  plain=
+  encrypts || plain="$method cannot encrypt it here"
+  [ -n "$relay_tls" ] || plain="the relay has no TLS"
+  way="in TLS, with the relay's key"
+  [ -z "$plain" ] || way="in plain TCP, not encrypted: $plain"
+  case $method/$tls_by$plain in [snb]*/openssl) carries= ;; *) carries=$half_close ;; esac
+  [ -n "$carries" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }
 
 hand_over() {
@@ -149,7 +153,8 @@ ask_consent() {
     what   $what
     from   $address (session $session)
     until  $until
-    with   $method$note$plain
+    with   $method$note
+    relay  $way
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 
@@ -224,8 +229,8 @@ END
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT/$RDV_POOL in 0* | /* | */ | */0?* | ??????*/* | */???*) die "the answer to the claim is not understood" ;; esac
   case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
+  [ -n "$RDV_TLS$plain" ] || die "the relay has no TLS, against what was agreed to; ask for a new invitation"
   [ -z "$plain" ] || RDV_TLS=
-  [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$at RDV_HOST_PORT=$port RDV_ADDRESS=$address
   export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }
@@ -1057,7 +1062,7 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "2cab54b88568b37bafc9232d527441e7d87ca58e7b3ca494c96b6b89cd92bcab",
+    sha256: "192688a583ee9e8c9b190f365f5a2f6fe2d15a27a973ed8c67d07c1af48674ba",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
@@ -1091,9 +1096,11 @@ serve() {
       closed) say "closed: $text" ;;
       lost) # One half at a time asks a relay that is away, after a random time.
         [ "$state" = away ] || say "the relay $RDV_RELAY is away ($text); trying again"
+        rm -f "$dir/relay.pem" # It may come back with another certificate.
         halves=$((halves - 1)) wanted=1 failures=$((failures + 1)) state=away
         delay=$((1 + $(od -An -N1 -tu1 /dev/urandom) % (failures < 15 ? 3 : 30))) ;;
       end) stop 0 "$text" ;;
+      wrong) stop 1 "the relay $RDV_RELAY shows another key than the invitation names: somebody may be on the way" ;;
     esac
   done
 }
@@ -1132,12 +1139,15 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   trap '' PIPE
   [ -e "$dir/events" ] || exit
   [ "$2" = 0 ] || { sleep "$2" & wait $!; }
+  if [ -n "$RDV_TLS" ] && [ ! -s "$dir/relay.pem" ]; then
+    pin_relay "$1.pem" || { rm -f "$1".* && printf '%s\\n' "$news" >&5; exit; }
+  fi
   mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
   exec 6<>"$1.up" 7<>"$1.down" # While somebody has both ends, nobody waits for a partner when opening one.
-  dial "$RDV_RELAY" "$RDV_PORT" <"$1.up" >"$1.down" 5>&- 6>&- 7>&- &
+  dial_relay <"$1.up" >"$1.down" 5>&- 6>&- 7>&- &
   dialled=$!
   exec 4>"$1.up" 3<"$1.down" 6>&- 7>&-
-  [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- && watch "$dialled") & }
+  [ "$method$half_close$RDV_TLS" != nc ] || { (exec 3<&- 4>&- && watch "$dialled") & }
   printf '%s\\r\\n' 'GET /v1/agent HTTP/1.1' "Host: $RDV_RELAY:$RDV_PORT" 'Connection: Upgrade' 'Upgrade: rdv/1' \\
     'Expect: 100-continue' "Authorization: Bearer $RDV_TICKET" '' >&4 2>/dev/null
   news="lost no answer"
@@ -1210,17 +1220,17 @@ join() { # NAME: only now is the service dialled
   dial "$RDV_HOST" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &
   serviced=$! dialled="$dialled $!"
   [ "$method$half_close" != nc ] || { (exec 3<&- 4>&- 6>&- 7>&- && watch "$serviced") & }
-  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.in") &
+  (exec <&3 >"$1.to" 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.in" && linger $dialled) &
   copies=$!
-  (exec <"$1.from" >&4 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.out") &
+  # openssl ends its stream in order when its input ends, and only then.
+  (exec <"$1.from" >&4 3<&- 4>&- 5>&- 6>&- 7>&- && copy "$1.out" && { [ -n "$RDV_TLS" ] || linger $dialled; }) &
   copies="$copies $!"
   exec 3<&- 4>&- 6>&- 7>&- # Whoever keeps a pipe open hides its end from the reader.
   { wait "$serviced" || { sleep 1 && kill "$relayed"; }; wait; } 2>/dev/null
 }
 
 copy() { # COUNT: input to output
-  LC_ALL=C dd bs=65536 2>"$1"
-  [ -n "$half_close" ] || linger
+  LC_ALL=C dd bs=65536 2>"$1" || :
 }
 
 bytes() { # COUNT
@@ -1229,21 +1239,44 @@ bytes() { # COUNT
   echo "$count"
 }
 
-linger() { sleep 2 && kill $dialled 2>/dev/null; } # For tools that cannot say "my side has ended" and go on.
+linger() { [ -n "$half_close" ] || { sleep 2 && kill "$@" 2>/dev/null; }; } # For tools that cannot say "my side has ended" and go on.
 
 watch() { # PID: OpenBSD's nc does not tell when its peer has ended, but Linux does (state 08, nothing unread)
   while sleep 1 && socket=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\]/\\1/p') && [ -n "$socket" ]; do
-    ! grep -q " 08 [0-9A-F]*:00000000 .* $socket " /proc/net/tcp /proc/net/tcp6 2>/dev/null || { linger; return; }
+    ! grep -q " 08 [0-9A-F]*:00000000 .* $socket " /proc/net/tcp /proc/net/tcp6 2>/dev/null || { linger "$1"; return; }
   done
+}
+
+pin_relay() { # FILE: keeps the relay's certificate, the only one that is trusted then, if its key is the one of the claim
+  news="lost it speaks no TLS"
+  within 10 shown_certificate "$1.all"
+  openssl x509 -in "$1.all" -out "$1" 2>/dev/null || return
+  key=$(openssl x509 -in "$1" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | openssl base64 | tr '+/' '-_' | tr -d '=')
+  news=wrong
+  [ "$key" = "$RDV_TLS" ] && cat "$1" >"$dir/relay.pem"
+}
+
+shown_certificate() { exec openssl s_client -connect "$(joined "$RDV_RELAY"):$RDV_PORT" -tls1_3 -noservername >"$1" 2>/dev/null; }
+
+joined() { case $1 in *:*) printf '[%s]' "$1" ;; *) printf '%s' "$1" ;; esac; }
+
+dial_relay() { # As dial, in TLS where it was agreed to: names and dates of the relay's certificate do not matter, its key does
+  relay=$(joined "$RDV_RELAY"):$RDV_PORT
+  case $RDV_TLS/$tls_by in
+    /*) dial "$RDV_RELAY" "$RDV_PORT" ;;
+    */socat) # In the folder, because a comma in its name would begin an option.
+      cd "$dir" && exec socat -t 600 'STDIN!!STDOUT,shut-close' \\
+        "OPENSSL:$relay,cafile=relay.pem,verify=1,commonname=,no-sni=1,min-version=TLS1.3,nodelay,keepalive,keepidle=30" ;;
+    *) exec openssl s_client -quiet -no_ign_eof -nocommands -connect "$relay" -tls1_3 -noservername \\
+      -CAfile "$dir/relay.pem" -partial_chain -no_check_time -verify_return_error ;;
+  esac 2>/dev/null
 }
 
 dial() { # HOST PORT: becomes the program whose input and output are the connection
   case $method in
-    socat)
-      case $1 in *:*) set -- "[$1]" "$2" ;; esac
-      exec socat -t 600 'STDIN!!STDOUT,shut-close' "TCP:$1:$2,nodelay,keepalive,keepidle=30" ;;
-    ncat) exec ncat "$1" "$2" ;;
-    nc) exec nc "$1" "$2" ;;
+    socat) exec socat -t 600 'STDIN!!STDOUT,shut-close' "TCP:$(joined "$1"):$2,nodelay,keepalive,keepidle=30" ;;
+    ncat) exec ncat -- "$1" "$2" ;;
+    nc) exec nc -- "$1" "$2" ;;
     bash) exec bash -c 'trap "kill \\$a \\$b \\$!" EXIT; trap exit TERM; exec 3<>"/dev/tcp/$0/$1" || exit
       cat <&3 3>&- & a=$!; cat <&0 >&3 3>&- & b=$!; exec >&- 3>&-; wait $a $b' "$1" "$2" ;;
   esac 2>/dev/null

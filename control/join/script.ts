@@ -19,6 +19,8 @@ export interface JoinScript {
   readonly sessionName: string;
   /** The target is an ssh server: the script tells the inviter its host key. */
   readonly isSsh?: boolean;
+  /** The session's relay takes TLS; what cannot speak it says so before it asks. */
+  readonly relayTls: boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export function joinScript(options: JoinScript): string {
     host: target.host,
     port: String(target.port),
     address: hostPort(address.host, address.port),
+    relay_tls: options.relayTls ? "yes" : "",
     expires: String(Math.floor(options.expires.getTime() / 1_000)),
     expires_utc: options.expires.toISOString().replace(/T(\d\d:\d\d).*/, " $1 UTC"),
     sha_mjs: joinFiles["agent.mjs"].sha256,

@@ -72,6 +72,7 @@ export async function startJoinBench({ tls }: { readonly tls?: Identity } = {}):
       address: `127.0.0.1:${clientPort}`,
       expires: new Date(expiresAt() * 1_000),
       sessionName: "help",
+      relayTls: bench.tls !== null,
     });
     invitations.set(code, { script, claims, claim });
     return {

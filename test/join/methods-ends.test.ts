@@ -11,8 +11,9 @@ import { startJoinBench } from "./bench.ts";
 import { joinWith } from "./joined.ts";
 import { methodsTable } from "./methods-table.ts";
 import type { Seen } from "./methods-table.ts";
-import { eachVariant, skipVariants, variants } from "./variants.ts";
+import { eachVariant, secureVariants, skipVariants, variants } from "./variants.ts";
 
+const all = [...variants, ...secureVariants];
 const MiB = 1024 * 1024;
 const table = new URL("../../docs/join-methods.md", import.meta.url);
 
@@ -23,45 +24,49 @@ test(
     await using bench = await startJoinBench({ tls: createIdentity() });
     const seen = new Map<string, Seen>();
 
-    await eachVariant(t, async (variant) => {
-      const resets: string[] = [];
-      await using service = await startService((socket) => serve(socket, (how) => resets.push(how)));
-      const invited = await bench.invite(`127.0.0.1:${service.port}`);
-      await using joined = await joinWith(invited, variant);
-      await joined.script.says("ready:", 20_000);
-      const encrypted = !joined.script.output().stderr.includes("the way to the relay is not encrypted");
-      assert.equal(encrypted, variant.encrypted, "the leg to the relay");
+    await eachVariant(
+      t,
+      async (variant) => {
+        const resets: string[] = [];
+        await using service = await startService((socket) => serve(socket, (how) => resets.push(how)));
+        const invited = await bench.invite(`127.0.0.1:${service.port}`);
+        await using joined = await joinWith(invited, variant);
+        await joined.script.says("ready:", 20_000);
+        const encrypted = !joined.script.output().stderr.includes("relay  in plain TCP, not encrypted:");
+        assert.equal(encrypted, variant.encrypted, "the leg to the relay");
 
-      const halfClose = await answerComesAfterTheEnd(invited.clientPort);
-      assert.equal(halfClose, variant.halfClose, "a late answer after half-close");
-      await serviceEndsFirst(invited.clientPort);
-      const reset = (await endAfter(invited.clientPort, "reset me")) === "ECONNRESET";
-      assert.equal(reset, variant.reset, "a reset by the service");
-      await clientResets(invited.clientPort);
-      await until(10_000, "the service hears of the client's reset", () => resets[0]);
-      assert.equal(resets[0] === "ECONNRESET", variant.reset, "a reset by the client");
-      await joined.script.says(variant.halfClose ? `${MiB + 1} bytes in` : "bytes in", 10_000);
-      seen.set(variant.title, {
-        title: variant.title,
-        halfClose,
-        reset,
-        encrypted,
-        counts: /closed: \S+, \d+ bytes in, \d+ bytes out/.test(joined.script.output().stderr),
-      });
+        const halfClose = await answerComesAfterTheEnd(invited.clientPort);
+        assert.equal(halfClose, variant.halfClose, "a late answer after half-close");
+        await serviceEndsFirst(invited.clientPort);
+        const reset = (await endAfter(invited.clientPort, "reset me")) === "ECONNRESET";
+        assert.equal(reset, variant.reset, "a reset by the service");
+        await clientResets(invited.clientPort);
+        await until(10_000, "the service hears of the client's reset", () => resets[0]);
+        assert.equal(resets[0] === "ECONNRESET", variant.reset, "a reset by the client");
+        await joined.script.says(variant.halfClose ? `${MiB + 1} bytes in` : "bytes in", 10_000);
+        seen.set(variant.title, {
+          title: variant.title,
+          halfClose,
+          reset,
+          encrypted,
+          counts: /closed: \S+, \d+ bytes in, \d+ bytes out/.test(joined.script.output().stderr),
+        });
 
-      const client = await dial(invited.clientPort);
-      client.write("?");
-      await once(client, "data");
-      const ended = within(15_000, readToEnd(client), () => "the connection goes on");
-      invited.end();
-      await ended;
-      assert.equal((await within(10_000, joined.script.exited, () => "the script goes on")).code, 0);
-      assert.match(joined.script.output().stderr, /the inviter has ended the session\n$/);
-      await joined.nothingLeft();
-    });
+        const client = await dial(invited.clientPort);
+        client.write("?");
+        await once(client, "data");
+        const ended = within(15_000, readToEnd(client), () => "the connection goes on");
+        invited.end();
+        await ended;
+        assert.equal((await within(10_000, joined.script.exited, () => "the script goes on")).code, 0);
+        assert.match(joined.script.output().stderr, /the inviter has ended the session\n$/);
+        await joined.nothingLeft();
+      },
+      all,
+    );
 
-    if (seen.size < variants.length) return; // A failure of one method is reported by its own test.
-    const wanted = methodsTable(variants.flatMap(({ title }) => seen.get(title) ?? []));
+    if (seen.size < all.length) return; // A failure of one method is reported by its own test.
+    const wanted = methodsTable(all.flatMap(({ title }) => seen.get(title) ?? []));
     if (process.env["RDV_WRITE_DOCS"] === "1") await writeFile(table, wanted);
     assert.equal(await readFile(table, "utf8"), wanted, "docs/join-methods.md says what was seen");
   },

@@ -7,56 +7,61 @@ import { startSshd } from "../fixtures/sshd.ts";
 import type { Sshd } from "../fixtures/sshd.ts";
 import { createTempDir } from "../fixtures/temp-dir.ts";
 import { requireTool, skipWithout } from "../fixtures/tools.ts";
+import { createIdentity } from "../../net/tls/certificate.ts";
 import { startJoinBench } from "./bench.ts";
 import { joinWith } from "./joined.ts";
-import { eachVariant, skipVariants } from "./variants.ts";
+import { eachVariant, secureVariants, skipVariants, variants } from "./variants.ts";
 
 const skip = skipVariants || skipWithout("sshd", "ssh", "scp");
 
-test(
-  "ssh works by every method, and Ctrl-C leaves nothing behind",
-  { skip, concurrency: true },
-  async (t) => {
+for (const [title, list, identity] of [
+  ["ssh works by every method", variants, undefined],
+  ["ssh works by those that need openssl for TLS", secureVariants, createIdentity()],
+] as const)
+  test(`${title}, and Ctrl-C leaves nothing behind`, { skip, concurrency: true }, async (t) => {
     await using sshd = await startSshd();
-    await using bench = await startJoinBench();
+    await using bench = await startJoinBench(identity ? { tls: identity } : {});
     await using folder = await createTempDir();
     const file = join(folder.path, "original");
     await writeRandomFile(file, 10_000_000);
 
-    await eachVariant(t, async (variant) => {
-      const invited = await bench.invite(`127.0.0.1:${sshd.port}`);
-      await using joined = await joinWith(invited, variant);
-      await joined.script.says("ready:", 20_000);
-      const { stderr } = joined.script.output();
-      assert.match(stderr, new RegExp(`with +${variant.method}\\b`), "it says which method it uses");
-      assert.equal(
-        /interactive use only/.test(stderr),
-        !variant.halfClose,
-        "it says what the method cannot do",
-      );
-      assert.deepEqual(
-        invited.claims.map((claim) => claim["method"]),
-        [variant.method],
-      );
+    await eachVariant(
+      t,
+      async (variant) => {
+        const invited = await bench.invite(`127.0.0.1:${sshd.port}`);
+        await using joined = await joinWith(invited, variant);
+        await joined.script.says("ready:", 20_000);
+        const { stderr } = joined.script.output();
+        assert.match(stderr, new RegExp(`with +${variant.method}\\b`), "it says which method it uses");
+        assert.equal(
+          /interactive use only/.test(stderr),
+          !variant.halfClose,
+          "it says what the method cannot do",
+        );
+        assert.deepEqual(
+          invited.claims.map((claim) => claim["method"]),
+          [variant.method],
+        );
 
-      await talk(sshd, invited.clientPort);
-      await copyThere(sshd, invited.clientPort, file);
-      await fiveAtOnce(sshd, invited.clientPort);
-      await joined.script.says("closed: 127.0.0.1:", 10_000);
+        await talk(sshd, invited.clientPort);
+        await copyThere(sshd, invited.clientPort, file);
+        await fiveAtOnce(sshd, invited.clientPort);
+        await joined.script.says("closed: 127.0.0.1:", 10_000);
 
-      await using inside = startProcess(
-        requireTool("ssh"),
-        [...sshd.options(invited.clientPort), sshd.login(), "echo inside; cat"],
-        { keepInput: true },
-      );
-      await inside.says("inside", 20_000);
-      joined.script.kill("SIGINT");
-      assert.equal((await inside.exited).code, 255, "who is inside is cut off");
-      assert.equal((await joined.script.exited).code, 130);
-      await joined.nothingLeft();
-    });
-  },
-);
+        await using inside = startProcess(
+          requireTool("ssh"),
+          [...sshd.options(invited.clientPort), sshd.login(), "echo inside; cat"],
+          { keepInput: true },
+        );
+        await inside.says("inside", 20_000);
+        joined.script.kill("SIGINT");
+        assert.equal((await inside.exited).code, 255, "who is inside is cut off");
+        assert.equal((await joined.script.exited).code, 130);
+        await joined.nothingLeft();
+      },
+      list,
+    );
+  });
 
 /** A conversation on a terminal, line by line: each answer is awaited before the next line is sent. */
 async function talk(sshd: Sshd, port: number): Promise<void> {

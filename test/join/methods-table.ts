@@ -39,7 +39,8 @@ The line \`curl --proto '=https' -fsSL https://…/j/CODE | sh\` runs a POSIX sh
 of these that the machine has: \`rdv\`, \`npx\`, \`node\`, \`python3\`, \`perl\`, \`socat\`, \`ncat\`, \`nc\`, \`bash\`. \`RDV_METHOD=socat\` chooses one.
 It needs \`curl\` or \`wget\`, and for the last four \`mkfifo\` and \`dd\`. It works under dash, bash, busybox ash and zsh.
 
-This table is what \`RDV_WRITE_DOCS=1 node --test test/join/methods-ends.test.ts\` saw, each method with nothing but its own program on the PATH.
+This table is what \`RDV_WRITE_DOCS=1 node --test test/join/methods-ends.test.ts\` saw, each method with nothing but its own program on the PATH,
+and with \`openssl\` beside it where that is said.
 
 ${line(head)}
 ${rule}
@@ -55,8 +56,11 @@ ${rows.map(line).join("\n")}
   what a service says later than 2 s after its client has ended is lost, with busybox's \`nc\` at once. On systems without \`/proc\`, OpenBSD's \`nc\` does
   not even notice that a connection has ended; the relay then closes it after 10 minutes.
 - The leg to the relay is TLS 1.3, pinned to the relay's key as the claim names it, with node, with python3 from 3.7 on where its OpenSSL has TLS 1.3,
-  and with perl where it has Net::SSLeay (which comes with IO::Socket::SSL). The other methods speak plain TCP to the relay, and the script says so before
-  it asks: what passes is then as secret as the service makes it, which ssh does and VNC does not.
+  and with perl where it has Net::SSLeay (which comes with IO::Socket::SSL). socat, ncat, nc and bash need OpenSSL's \`openssl\` (1.1 or newer; LibreSSL will not
+  do): it fetches the relay's certificate, its key is compared with the claim's, and that certificate is then the only one that is trusted. socat dials in
+  TLS by itself; for the others \`openssl s_client\` does, which cannot end one direction alone, so they are then for interactive use.
+  Without \`openssl\`, and in PowerShell, the leg is plain TCP, and the script says so before it asks: what passes is then as secret as the service makes it,
+  which ssh does and VNC does not. A relay that shows another key, or that has lost its TLS since the screen was shown, ends the script.
 - Bytes are counted by the agent itself or by \`dd\`; busybox's \`dd\` may be built without that.
 - A relay that vanishes without a word (power, cable) is noticed by node, python3, perl and socat through TCP keepalive; ncat, nc and bash send none.
 - Every method waits again by itself when the relay was away, and ends on Ctrl-C, at the end of the invitation's time, and when the inviter ends it.

@@ -14,6 +14,7 @@ const invitation: JoinScript = {
   address: "relay.example.org:20000",
   expires: new Date("2030-01-02T03:04:05Z"),
   sessionName: "help-paul",
+  relayTls: true,
 };
 const shells = ["dash", "bash", "zsh", "busybox"] as const;
 const nasty = [

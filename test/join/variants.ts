@@ -92,17 +92,55 @@ export const variants: readonly Variant[] = [
   },
 ];
 
+const openssl = [{ name: "openssl" }];
+
+/** Those that a shell drives, where there is openssl, too: it ends the TLS of the leg to the relay. */
+export const secureVariants: readonly Variant[] = [
+  {
+    title: "socat, openssl",
+    method: "socat",
+    shell: "dash",
+    tool: { name: "socat" },
+    others: openssl,
+    halfClose: true,
+    reset: false,
+    encrypted: true,
+  },
+  ...(
+    [
+      ["ncat", "zsh", "ncat"],
+      ["nc (OpenBSD)", "dash", "nc.openbsd"],
+      ["bash", "bash", "bash"],
+    ] as const
+  ).map(([title, shell, from]) => {
+    const name = title.replace(/ .*/, "");
+    const ends = { halfClose: false, reset: false, encrypted: true };
+    return {
+      title: `${title}, openssl`,
+      method: name,
+      shell,
+      tool: { name, from },
+      others: openssl,
+      ...ends,
+    };
+  }),
+];
+
 /** Why the tests of all variants are skipped here, or false. */
 export const skipVariants =
   skipWithout("IO/Socket/SSL.pm") ||
   skipWithoutPrograms(
-    ...new Set(variants.flatMap(({ shell, tool }) => [shell, tool.from ?? tool.name, "curl"])),
+    ...new Set(variants.flatMap(({ shell, tool }) => [shell, tool.from ?? tool.name, "curl", "openssl"])),
   );
 
 /** One subtest a variant, all at once when the test is `concurrency: true`. */
-export async function eachVariant(t: TestContext, work: (variant: Variant) => Promise<void>): Promise<void> {
+export async function eachVariant(
+  t: TestContext,
+  work: (variant: Variant) => Promise<void>,
+  list = variants,
+): Promise<void> {
   await Promise.all(
-    variants.map((variant) =>
+    list.map((variant) =>
       t.test(`${variant.title}, under ${variant.shell}`, async () => await work(variant)),
     ),
   );

@@ -10,6 +10,7 @@ const options = {
   address: "relay.example.org:20000",
   expires: new Date("2026-11-23T15:10:00Z"),
   sessionName: "brave-fox",
+  relayTls: true,
 };
 
 const nasty = [

@@ -52,7 +52,7 @@ encrypts() { # Whether the method can speak TLS 1.3 with the relay.
     node) ;;
     python3) python3 -c 'import ssl; assert ssl.HAS_TLSv1_3 and ssl.TLSVersion' ;;
     perl) perl -MNet::SSLeay -MDigest::SHA -e 'Net::SSLeay::TLS1_3_VERSION(), Net::SSLeay->can("CTX_set_min_proto_version") || die' ;;
-    *) return 1 ;;
+    *) case $(openssl s_client -help 2>&1) in *-nocommands*) ;; *) return 1 ;; esac ;;
   esac >/dev/null 2>&1
 }
 
@@ -75,15 +75,19 @@ choose_method() {
     method=
   done
   [ -n "$method" ] || die "cannot use ${RDV_METHOD:-any of: $methods}; install one of: $methods"
-  half_close=yes note=
+  half_close=yes note= tls_by=openssl
   case $method in
     bash) half_close= ;;
     nc) case $(nc -h 2>&1) in *Ncat*) ;; *) half_close= ;; esac ;;
   esac
-  plain="
-           in plain TCP: the way to the relay is not encrypted"
-  ! encrypts || plain=
-  [ -n "$half_close" ] || note=", for interactive use only: an answer after the end of the question is lost"
+  case $method/$(socat -hhh 2>/dev/null) in socat/*openssl-no-sni*) tls_by=socat ;; esac
+  plain=
+  encrypts || plain="$method cannot encrypt it here"
+  [ -n "$relay_tls" ] || plain="the relay has no TLS"
+  way="in TLS, with the relay's key"
+  [ -z "$plain" ] || way="in plain TCP, not encrypted: $plain"
+  case $method/$tls_by$plain in [snb]*/openssl) carries= ;; *) carries=$half_close ;; esac
+  [ -n "$carries" ] || note=", for interactive use only: an answer after the end of the question is lost"
 }
 
 hand_over() {
@@ -146,7 +150,8 @@ ask_consent() {
     what   $what
     from   $address (session $session)
     until  $until
-    with   $method$note$plain
+    with   $method$note
+    relay  $way
 
   Nothing can be reached before you agree, and Ctrl-C ends it at any moment.
 
@@ -221,8 +226,8 @@ END
   case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
   case $RDV_PORT/$RDV_POOL in 0* | /* | */ | */0?* | ??????*/* | */???*) die "the answer to the claim is not understood" ;; esac
   case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
+  [ -n "$RDV_TLS$plain" ] || die "the relay has no TLS, against what was agreed to; ask for a new invitation"
   [ -z "$plain" ] || RDV_TLS=
-  [ -n "$RDV_TLS$plain" ] || say "the relay speaks no TLS: the way to it is not encrypted"
   RDV_HOST=$at RDV_HOST_PORT=$port RDV_ADDRESS=$address
   export RDV_TICKET RDV_RELAY RDV_PORT RDV_TLS RDV_POOL RDV_SECONDS RDV_HOST RDV_HOST_PORT RDV_ADDRESS
 }

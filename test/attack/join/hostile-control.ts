@@ -16,6 +16,8 @@ export interface Lies {
   readonly claim?: (response: ServerResponse) => void;
   /** What a request for an agent's file is answered; without it the true file. */
   readonly file?: (response: ServerResponse) => void;
+  /** Whether the script says that the relay has TLS. */
+  readonly relayTls?: boolean;
   /** `host:port` that the script is to reach. */
   readonly target?: string;
   /** What becomes of the script before it is served. */
@@ -50,6 +52,7 @@ export async function startHostileControl(lies: Lies): Promise<HostileControl> {
       address: shownAddress,
       expires: new Date(Date.now() + 3_600_000),
       sessionName: "help",
+      relayTls: lies.relayTls ?? false,
     });
     return lies.edit ? lies.edit(text) : text;
   };
