@@ -1062,7 +1062,7 @@ finish('the time of the invitation is over', 0);
   },
   "agent.sh": {
     type: "text/x-shellscript",
-    sha256: "192688a583ee9e8c9b190f365f5a2f6fe2d15a27a973ed8c67d07c1af48674ba",
+    sha256: "4e66f88a9b04803d20f250018e3da61abc4b8e9ccd408f2f2b5866aff1415000",
     text: `# rdv agent for socat, ncat, nc and bash: waits at a relay for clients and joins each to one service of this machine.
 # The join script evaluates it. One process a half; each tells the main loop what happens through a named pipe.
 
@@ -1130,7 +1130,7 @@ timer() { # NAME SECONDS
   trap quit TERM
   [ -e "$dir/events" ] || exit
   sleep "$2" &
-  wait $! && echo "end the time of the invitation is over" >&5
+  wait $! && echo "end the time of the invitation is over" >&5 2>/dev/null
 }
 
 half() { # NAME DELAY: dials the relay, waits for one client, joins it to the service
@@ -1140,7 +1140,7 @@ half() { # NAME DELAY: dials the relay, waits for one client, joins it to the se
   [ -e "$dir/events" ] || exit
   [ "$2" = 0 ] || { sleep "$2" & wait $!; }
   if [ -n "$RDV_TLS" ] && [ ! -s "$dir/relay.pem" ]; then
-    pin_relay "$1.pem" || { rm -f "$1".* && printf '%s\\n' "$news" >&5; exit; }
+    pin_relay "$1.pem" || { rm -f "$1".* && printf '%s\\n' "$news" >&5 2>/dev/null; exit; }
   fi
   mkfifo "$1.up" "$1.down" "$1.to" "$1.from"
   exec 6<>"$1.up" 7<>"$1.down" # While somebody has both ends, nobody waits for a partner when opening one.
@@ -1214,7 +1214,7 @@ is_address() { # ADDRESS:PORT or [ADDRESS]:PORT
 
 join() { # NAME: only now is the service dialled
   kill -0 $$ 2>/dev/null || return 1 # The script itself was killed, so nobody agrees any more.
-  printf '%s\\n' "paired $demand $client" >&5
+  printf '%s\\n' "paired $demand $client" >&5 2>/dev/null
   relayed=$dialled
   exec 6<>"$1.to" 7<>"$1.from"
   dial "$RDV_HOST" "$port" <"$1.to" >"$1.from" 3<&- 4>&- 5>&- 6>&- 7>&- &
@@ -1236,7 +1236,7 @@ copy() { # COUNT: input to output
 bytes() { # COUNT
   count=unknown
   while read -r number word _; do [ "$word" != bytes ] || count=$number; done <"$1"
-  echo "$count"
+  echo "$count" 2>/dev/null # Nobody may be left to read it.
 }
 
 linger() { [ -n "$half_close" ] || { sleep 2 && kill "$@" 2>/dev/null; }; } # For tools that cannot say "my side has ended" and go on.
