@@ -14,12 +14,12 @@ import type { ObjectClassDeps } from "../../../embedded/host/objects.ts";
 import { silentLog } from "../../../net/log.ts";
 import { keepHeapSmall } from "../../../net/small-heap.ts";
 import { RdvError } from "../../../protocol/errors.ts";
-import { attack } from "../../fixtures/attack.ts";
+import { attack, triesNow } from "../../fixtures/attack.ts";
 import { createTempDir } from "../../fixtures/temp-dir.ts";
 import { sourceAddress } from "./flood.ts";
 
-const tries = 1_000_000;
-const sources = 100_000;
+const tries = triesNow(1_000_000);
+const sources = triesNow(100_000);
 
 attack(
   {

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { createApi } from "../../../protocol/client.ts";
 import { newCode } from "../../../protocol/invitations.ts";
-import { attack } from "../../fixtures/attack.ts";
+import { attack, triesNow } from "../../fixtures/attack.ts";
 import { claimPorts } from "../../fixtures/ports.ts";
 import { startRdv } from "../../fixtures/rdv.ts";
 import { startEcho } from "../../fixtures/services.ts";
@@ -13,7 +13,7 @@ import { createTempDir } from "../../fixtures/temp-dir.ts";
 import { sourceAddress } from "./flood.ts";
 import { sendPipelined } from "./pipelined.ts";
 
-const tries = 100_000;
+const tries = triesNow(100_000);
 /** Ordinary requests before the memory is looked at: a process that has just started has loaded and compiled little. */
 const ordinary = 10_000;
 const connections = 8;

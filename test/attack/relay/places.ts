@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import type { Socket } from "node:net";
 import { resetSocket } from "../../../net/pump-reset.ts";
-import { attack } from "../../fixtures/attack.ts";
+import { attack, triesNow } from "../../fixtures/attack.ts";
 import { until } from "../../fixtures/within.ts";
 import { dial, dialShared } from "../../relay-node/harness.ts";
 import { openLegs } from "./legs.ts";
@@ -10,7 +10,7 @@ import type { LegBench, LegKind } from "./legs.ts";
 import { startPairs } from "./pairs.ts";
 import type { Pair } from "./pairs.ts";
 
-const tries = 1_000;
+const tries = triesNow(1_000);
 const skip = process.platform === "linux" ? false : "counts descriptors in /proc";
 
 /** One way in which connections end; `begin` makes so many of them and brings them to their end. */
@@ -38,7 +38,7 @@ const ofPairs = (name: string, end: (pair: Pair, legs: LegBench) => void, more =
 
 const strangers = (name: string, act: (socket: Socket) => void, plain = true): End => ({
   name,
-  atOnce: 250,
+  atOnce: 100,
   byStrangers: true,
   async end({ bench }, count) {
     const sockets = await Promise.all(
@@ -83,7 +83,7 @@ const ends: readonly End[] = [
   },
   {
     name: "a half is refused",
-    atOnce: 250,
+    atOnce: 100,
     async end(legs, count) {
       const refused = await Promise.all(
         Array.from({ length: count }, async () => await legs.half("agent", "no.ticket.atall")),

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { readStateFile } from "../../../state/read-file.ts";
-import { attack } from "../../fixtures/attack.ts";
+import { attack, triesNow } from "../../fixtures/attack.ts";
 import { createTempDir } from "../../fixtures/temp-dir.ts";
 
 const writer = fileURLToPath(new URL("writer.ts", import.meta.url));
-const rounds = 50;
+const rounds = triesNow(50);
 const writersAtOnce = 4;
 
 attack(
