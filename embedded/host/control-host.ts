@@ -266,7 +266,7 @@ function listenError(cause: unknown, host: string, port: number): RdvError {
 /** Closes every socket as going away, then everything else; the objects store what their closed sockets mean. */
 async function closeServer(server: Server, upgrades: Upgrades, classes: readonly AnyClass[]): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
-  await upgrades.settled();
+  await upgrades.stop();
   const sockets = classes.flatMap((one) => one.sockets());
   for (const socket of sockets) socket.close(1_001, "the control plane is restarting");
   const timer = setTimeout(() => {
@@ -277,5 +277,6 @@ async function closeServer(server: Server, upgrades: Upgrades, classes: readonly
   server.closeIdleConnections();
   await Promise.all([closed, ...sockets.map(async (socket) => await socket.gone)]);
   clearTimeout(timer);
-  for (const one of classes) await one.settled();
+  // What one object does last may be a call to another one.
+  while ((await Promise.all(classes.map(async (one) => await one.settled()))).some(Boolean));
 }

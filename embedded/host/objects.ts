@@ -15,8 +15,8 @@ export interface ObjectClass<V> extends Namespace<V> {
   sockets(): HostSocket[];
   /** Forgets objects that did nothing for a while; they come back from storage when they are called. */
   evictIdle(): void;
-  /** Resolves when no object has work under way. */
-  settled(): Promise<void>;
+  /** Resolves when no object has work under way; says whether one had. */
+  settled(): Promise<boolean>;
 }
 
 export interface ObjectClassDeps<V> {
@@ -145,9 +145,9 @@ export function createObjectClass<V extends object>(deps: ObjectClassDeps<V>): O
     sockets: () => live.all().flatMap((object) => [...object.sockets]),
     evictIdle: () => live.evictIdle(),
     settled: async () => {
-      for (;;) {
+      for (let waited = false; ; waited = true) {
         const work = live.all().flatMap((object) => [...object.work]);
-        if (work.length === 0) return;
+        if (work.length === 0) return waited;
         await Promise.allSettled(work);
       }
     },

@@ -17,8 +17,8 @@ export interface Upgrades {
   readonly admit: (request: Request, account: string) => boolean;
   /** An object takes over the request's socket; the answer only says that it did. */
   readonly adopt: (request: Request, socket: HostSocket) => Response;
-  /** Resolves when no upgrade is under way: every socket is its object's, or was given up. */
-  readonly settled: () => Promise<void>;
+  /** Takes no more, and resolves when no upgrade is under way: every socket is its object's, or was given up. */
+  readonly stop: () => Promise<void>;
   /** Ends the connections that were refused and have not gone yet. */
   readonly cutRefused: () => void;
 }
@@ -43,6 +43,7 @@ export function createUpgrades({ fetch, readPeer, settle, log }: UpgradeDeps): U
   const adopted = new WeakMap<Request, HostSocket>();
   const underWay = new Set<Promise<void>>();
   const refused = new Set<Duplex>();
+  let stopping = false;
 
   async function refuse(connection: Duplex, response: Response): Promise<void> {
     if (connection.destroyed) return;
@@ -66,6 +67,7 @@ export function createUpgrades({ fetch, readPeer, settle, log }: UpgradeDeps): U
 
   return {
     handle: (incoming, connection, head) => {
+      if (stopping) return void connection.destroy();
       // The connection may break while the app thinks; its close event says so.
       connection.on("error", () => connection.destroy());
       const handled = handle(incoming, connection, head)
@@ -85,7 +87,8 @@ export function createUpgrades({ fetch, readPeer, settle, log }: UpgradeDeps): U
       adopted.set(request, socket);
       return new Response(null, { status: 200 });
     },
-    settled: async () => {
+    stop: async () => {
+      stopping = true;
       while (underWay.size > 0) await Promise.all(underWay);
     },
     cutRefused: () => refused.forEach((connection) => connection.destroy()),
