@@ -18,6 +18,7 @@ main() {
   have curl || ! wget --help 2>&1 | grep -q max-redirect || once=--max-redirect=0
   choose_method
   case $method in rdv | npx) hand_over ;; esac # It asks by itself.
+  LC_ALL=C # Patterns compare bytes.
   pin_target
   ask_consent
   name_machine
@@ -37,6 +38,18 @@ say() { # What others wrote must not steer a terminal or look like a line of our
 }
 die() { say "$*" && exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+is_number() { # TEXT MAX: from 1 on, decimal
+  case $1 in '' | 0* | *[!0-9]* | ????????*) return 1 ;; esac
+  [ "$1" -le "$2" ]
+}
+
+is_host() { # Nothing that a program takes for an option, and of colons none or those of IPv6
+  case $1 in '' | [-.]* | *[!A-Za-z0-9._:-]*) return 1 ;; *:*:*) ;; *:*) return 1 ;; esac
+  [ "\${#1}" -le 253 ]
+}
+
+is_word() { case $1 in '' | *[!A-Za-z0-9._-]*) return 1 ;; esac; } # Of a ticket or a hash
 
 works() { # A program that is there may still be a stub, or too old.
   have "$1" || return 1
@@ -102,6 +115,7 @@ hand_over() {
 has_terminal() { (: </dev/tty) 2>/dev/null; }
 
 pin_target() { # A name is looked up once: what is shown is what is dialled, whatever the name means later.
+  is_host "$host" && is_number "$port" 65535 || die "the invitation names no host and port: $host:$port"
   case $host in
     localhost) at=127.0.0.1 ;;
     *:*) at=$host ;;
@@ -112,6 +126,10 @@ pin_target() { # A name is looked up once: what is shown is what is dialled, wha
     esac ;;
   esac
   at=$(printf '%s' "$at" | tr A-F a-f) word=y
+  case $at in # An IPv6 address has one spelling (RFC 5952), in which the delicate ones are known.
+    0[0-9a-f]* | *:0[0-9a-f]* | 0:* | *:0:0:* | *:0:0 | *:0::* | *::0 | *::0:* | *:::* | *:*.*) die "$host is no address as it is written in short" ;;
+    *:*) case $at in *[!0-9a-f:]*) die "$host is no address" ;; esac ;;
+  esac
   case $at in
     '') die "cannot look $host up here; ask for an invitation that names an address" ;;
     *:*) ;;
@@ -199,7 +217,8 @@ digest() { { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } 2>/dev/nul
 
 host_key() { # What the ssh server here shows to everybody who connects; the inviter can compare it.
   [ -n "$ssh" ] && have ssh-keyscan || return 0
-  ssh-keyscan -T 3 -t ed25519 -p "$port" "$at" 2>/dev/null | sed -n 's/+/%2B/g; s/^[^# ]* \\(ssh-ed25519\\) \\([^ ]*\\)$/\\1+\\2/p'
+  ssh-keyscan -T 3 -t ed25519 -p "$port" "$at" 2>/dev/null |
+    sed -n 's/^[^# ]* ssh-ed25519 \\([A-Za-z0-9+/]\\{40,100\\}=*\\)$/\\1/p' | sed 's/+/%2B/g; s/^/ssh-ed25519+/; q'
 }
 
 claim() { # Exchanges the code for a ticket, which can only wait for connections of this one session.
@@ -207,7 +226,7 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   if have curl; then
     answer=$(curl --proto "$proto" -sS --max-time 30 -H 'Accept: text/plain' -d "$form" -w '\\n%{http_code}' "$url/claim" 2>/dev/null | head -c 20000)
     words=$(printf '%s' "\${answer%????}")
-    case $answer in *200) ;; *) die "\${words:-no answer from $url}" ;; esac
+    case $answer in *200) ;; *) die "the invitation was refused: \${words:-no answer from $url}" ;; esac
   else
     answer=$(within 30 wget $once -qO- --header='Accept: text/plain' --post-data="$form" "$url/claim" 2>/dev/null | head -c 20000)
     [ -n "$answer" ] ||
@@ -222,13 +241,9 @@ claim() { # Exchanges the code for a ticket, which can only wait for connections
   done <<END
 $answer
 END
-  case $RDV_RELAY in '' | -* | *[!A-Za-z0-9._:-]*) die "the answer to the claim names no relay" ;; esac
-  case $RDV_RELAY in *:*:*) ;; *:*) die "the answer to the claim names no relay" ;; esac
-  case $RDV_TLS in *[!A-Za-z0-9_-]*) die "the answer to the claim is not understood" ;; esac
-  case $RDV_TICKET in '' | *[!A-Za-z0-9._-]*) die "the answer to the claim is not understood" ;; esac
-  case $RDV_PORT$RDV_POOL$RDV_SECONDS in *[!0-9]*) die "the answer to the claim is not understood" ;; esac
-  case $RDV_PORT/$RDV_POOL in 0* | /* | */ | */0?* | ??????*/* | */???*) die "the answer to the claim is not understood" ;; esac
-  case $RDV_SECONDS in '' | ????????*) die "the answer to the claim is not understood" ;; esac
+  is_host "$RDV_RELAY" && is_number "$RDV_PORT" 65535 && is_number "$RDV_POOL" 32 && is_number "$RDV_SECONDS" 9999999 &&
+    is_word "$RDV_TICKET" && [ "\${#RDV_TICKET}" -le 8192 ] && case $RDV_TLS in '') ;; *) is_word "$RDV_TLS" && [ "\${#RDV_TLS}" = 43 ] ;; esac ||
+    die "the answer to the claim is not understood"
   [ -n "$RDV_TLS$plain" ] || die "the relay has no TLS, against what was agreed to; ask for a new invitation"
   [ -z "$plain" ] || RDV_TLS=
   RDV_HOST=$at RDV_HOST_PORT=$port RDV_ADDRESS=$address

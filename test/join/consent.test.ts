@@ -87,7 +87,10 @@ test(
     const elsewhere = { edit: (script: string): string => script.replace("/etc/machine-id", "/dev/null") };
     await using second = await joinWith(invited, socat, elsewhere);
     assert.equal(await exitCode(second), 1);
-    assert.match(second.script.output().stderr, /^rdv: Another machine has used this invitation\.$/m);
+    assert.match(
+      second.script.output().stderr,
+      /^rdv: the invitation was refused: Another machine has used this invitation\.$/m,
+    );
     await using third = await joinWith(invited, perl, elsewhere);
     assert.equal(await exitCode(third), 1);
     assert.match(third.script.output().stderr, /^rdv: the invitation was refused/m);

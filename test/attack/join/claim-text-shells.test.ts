@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { attack } from "../../fixtures/attack.ts";
 import { claimLines, startHostileControl } from "./hostile-control.ts";
-import { handmadeTexts } from "./hostile-texts.ts";
+import { forgedClient, handmadeTexts } from "./hostile-texts.ts";
 import { machines, skipMachines } from "./machines.ts";
 import { createTrap, startVictim } from "./victim.ts";
 import type { Machine } from "./victim.ts";
@@ -10,6 +10,23 @@ import type { Machine } from "./victim.ts";
 const shells = machines.filter(({ method }) => method === "socat");
 /** Those that no field of a claim's answer can be, and that are not empty. */
 const texts = (folder: string): string[] => handmadeTexts(folder).slice(0, 9);
+/** Values that programs take for options or for other numbers than they look like. */
+const options: readonly Readonly<Record<string, string>>[] = [
+  { relay: "-lcsh" },
+  { relay: "--exec=canary" },
+  { relay: "127.0.0.1,exec:canary" },
+  { relay: "a:1" },
+  { relay: "\u00e9vil.example" },
+  { port: "-1" },
+  { port: "0022" },
+  { port: "65536" },
+  { pool: "33" },
+  { pool: "0x9" },
+  { left: "99999999999999999999" },
+  { tls: "short" },
+];
+/** Refusals that read like events. */
+const events = [`opened: ${forgedClient}\n`, "ready: all is well\n"];
 const places = ["relay", "port", "ticket", "tls", "pool", "left", "body"] as const;
 
 attack(
@@ -29,12 +46,14 @@ attack(
               const place = places[(n + i) % places.length] ?? "body";
               await survive(machine, (response, folder) => answer(response, place, texts(folder)[n] ?? ""));
             }
+            for (const changes of options) await survive(machine, (it) => it.end(claimLines(9, changes)));
+            for (const words of events) await survive(machine, (it) => it.writeHead(409).end(words));
             await survive(machine, endless);
           }),
       ),
     );
     return {
-      tries: shells.length * (texts("").length + 1),
+      tries: shells.length * (texts("").length + options.length + events.length + 1),
       answer: "an answer without its shape ends the script, and its words are shown as plain text",
     };
   },
