@@ -202,12 +202,33 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
     const ended = books.endedNow();
     send(socket, {
       type: "welcome",
-      jwks: { keys: signer.jwks().keys.map((key) => ({ ...key })) },
+      jwks: jwksNow(),
       ended: ended.slice(0, endedInWelcome),
     });
     for (const one of ended.slice(endedInWelcome)) send(socket, { type: "end", ended: one });
     for (const one of books.keysEndedNow()) send(socket, { type: "key_ended", ended: one });
-    socket.serializeAttachment({ ...attachmentOf(socket), welcomed: true } satisfies Attachment);
+    socket.serializeAttachment({
+      ...attachmentOf(socket),
+      welcomed: true,
+      kids: kidsNow(),
+    } satisfies Attachment);
+  }
+
+  /** A rotation changes the keys while the link is open. */
+  function tellKeys(socket: ObjectSocket): void {
+    const attachment = attachmentOf(socket);
+    const kids = kidsNow();
+    if (!attachment.welcomed || attachment.kids === kids) return;
+    send(socket, { type: "keys", jwks: jwksNow() });
+    socket.serializeAttachment({ ...attachment, kids } satisfies Attachment);
+  }
+
+  function jwksNow(): { keys: Record<string, unknown>[] } {
+    return { keys: signer.jwks().keys.map((key) => ({ ...key })) };
+  }
+
+  function kidsNow(): string {
+    return JSON.stringify(signer.jwks().keys.map(({ kid }) => kid));
   }
 
   async function compare(
@@ -281,6 +302,7 @@ export function createRelayObject(ctx: ObjectContext, services: Services): Durab
         case "sessions":
           return await compare(socket, signal);
         case "load":
+          tellKeys(socket);
           return await takeLoad(signal);
         case "spent":
           // A relay has a say in what it carries, and in nothing else.
@@ -328,6 +350,8 @@ const Attachment = z.object({
   region: z.string().nullable(),
   acceptedAt: z.number(),
   welcomed: z.boolean(),
+  /** Ids of the keys that it was sent last; absent before `welcome`. */
+  kids: z.string().optional(),
 });
 type Attachment = z.infer<typeof Attachment>;
 

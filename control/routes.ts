@@ -5,6 +5,7 @@ import { relayRoutes } from "./relay-routes.ts";
 import type { Route } from "./route.ts";
 import type { Services } from "./services.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { signingKeyRoutes } from "./signing-key-routes.ts";
 import { socketRoutes } from "./socket-routes.ts";
 
 /** Every route that needs a key, in the order in which they are matched. */
@@ -16,5 +17,6 @@ export function controlRoutes(services: Services): Route[] {
     ...relayRoutes(services),
     ...invitationRoutes(services),
     ...metricsRoutes(services),
+    ...signingKeyRoutes(services),
   ];
 }

@@ -8,11 +8,15 @@ import type { Namespace } from "./platform.ts";
 import type { RegionVerbs } from "./region-object.ts";
 import type { RelayVerbs } from "./relay-object.ts";
 import type { SessionVerbs } from "./session-object.ts";
+import type { SigningKeySource } from "./signing-keys.ts";
+import { configuredKeys } from "./signing-keys.ts";
 
 /** What the platform binds: secrets, and the objects by class. */
 export interface ControlEnv {
   /** Private Ed25519 JWK with a kid, as JSON; signs tickets. */
   readonly RDV_SIGNING_KEY?: string | undefined;
+  /** Another one, whose tickets are good as well: the next key, or the one before. */
+  readonly RDV_SIGNING_KEY_OTHER?: string | undefined;
   /** SHA-256 of the administrator's whole token, in hexadecimal. */
   readonly RDV_ADMIN_KEY_HASH?: string | undefined;
   /** Origin of the invitations' URLs, when it is not the one that the inviter's request used. */
@@ -39,14 +43,17 @@ export interface ControlEnv {
 export interface Services {
   readonly env: ControlEnv;
   readonly signer: Signer;
+  readonly rotateSigningKey: SigningKeySource["rotate"];
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** At least 0, below 1. */
   readonly random: () => number;
 }
 
-export function createServices(env: ControlEnv): Services {
-  return { env, signer: createSigner(env.RDV_SIGNING_KEY), now: Date.now, random: Math.random };
+/** Signing keys come from the configuration unless the host keeps them itself. */
+export function createServices(env: ControlEnv, keys: SigningKeySource = configuredKeys(env)): Services {
+  const { rotate: rotateSigningKey } = keys;
+  return { env, signer: createSigner(keys), rotateSigningKey, now: Date.now, random: Math.random };
 }
 
 /** Name of a session's object: a wrong owner addresses another, empty object. */

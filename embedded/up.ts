@@ -16,6 +16,7 @@ import type { RelayNode } from "../relay-node/relay-node.ts";
 import { createControlHost } from "./host/control-host.ts";
 import { ownHostFor, publicHostFor } from "./public-host.ts";
 import { loadSecrets } from "./secrets.ts";
+import { createSigningKeyStore } from "./signing-key-store.ts";
 import { lockState } from "../state/lock.ts";
 
 export interface UpOptions {
@@ -63,7 +64,7 @@ export async function createUp(options: UpOptions): Promise<Up> {
   await using stack = createDisposalStack();
   const { host, stateDir, log } = options;
   stack.use(lockState(stateDir));
-  const { signingKey, ownerToken } = loadSecrets(stateDir);
+  const { ownerToken } = loadSecrets(stateDir);
   const publicHost = options.publicHost ?? publicHostFor(host);
   const control = stack.use(
     await createControlHost({
@@ -71,11 +72,11 @@ export async function createUp(options: UpOptions): Promise<Up> {
       port: options.controlPort,
       stateDir,
       env: {
-        RDV_SIGNING_KEY: JSON.stringify(signingKey),
         RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
         RDV_PUBLIC_URL: options.publicUrl,
         RDV_NETWORK_URL: networkOrigin(publicHost, options.controlPort),
       },
+      signingKeys: createSigningKeyStore(stateDir),
       trustProxy: options.trustProxy,
       names: [publicHost, ...(isLoopbackHost(host) ? [] : [hostname()])],
       log,

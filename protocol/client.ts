@@ -10,7 +10,7 @@ import type { DirectOffer, RequestTickets } from "./connect.ts";
 import { RdvError } from "./errors.ts";
 import { ClaimAnswer, InvitationDetails } from "./invitations.ts";
 import type { Claim, CreateInvitation, CreatedInvitation } from "./invitations.ts";
-import { Token, WhoAmI } from "./keys.ts";
+import { RotatedSigningKey, Token, WhoAmI } from "./keys.ts";
 import type { CreateKey, CreatedKey, Key, RekeyRelay } from "./keys.ts";
 import { limits } from "./limits.ts";
 
@@ -52,6 +52,8 @@ export interface Api {
   /** Takes a relay out of the fleet; `relay_busy` while it is up or its drain is not over. */
   removeRelay(relay: string): Promise<void>;
   jwks(): Promise<z.infer<typeof Jwks>>;
+  /** Makes the next key that signs tickets; `unsupported` where the control plane is configured with its keys. */
+  rotateSigningKey(): Promise<RotatedSigningKey>;
   health(): Promise<z.infer<typeof Health>>;
   /** Where the control connection of a session's agent is opened, and with which token; `attach` is what holds for it. */
   agentSocket(session: string, attach?: AgentAttach): { readonly url: string; readonly token: string };
@@ -114,6 +116,7 @@ export function createApi(deps: ApiDeps): Api {
       await call("POST", `${relayPath(relay)}/rekey`, z.undefined(), request),
     removeRelay: async (relay) => await call("DELETE", relayPath(relay), z.undefined()),
     jwks: async () => await call("GET", "/v1/jwks", Jwks),
+    rotateSigningKey: async () => await call("POST", "/v1/signing-keys", RotatedSigningKey),
     health: async () => await call("GET", "/healthz", Health),
     requestTickets: async (idOrName, request = {}) =>
       await call(

@@ -82,6 +82,14 @@ export type CreateKey = z.infer<typeof CreateKey>;
 export const RekeyRelay = z.strictObject({ key: z.union([KeyId, z.literal("root")]).optional() });
 export type RekeyRelay = z.infer<typeof RekeyRelay>;
 
+/** Answer of `POST /v1/signing-keys`: the newest key, from when it signs, and until when tickets of the one before are good. */
+export const RotatedSigningKey = z.object({
+  kid: z.string().min(1).max(100),
+  signsFrom: z.iso.datetime(),
+  oldUntil: z.iso.datetime(),
+});
+export type RotatedSigningKey = z.infer<typeof RotatedSigningKey>;
+
 /** A key as the list shows it. */
 export const Key = z.object({
   id: KeyId,

@@ -84,6 +84,8 @@ export const limits = {
   /** A ticket's life, in seconds: renewed every `ticketRenewMs`, so at least 1 h is left when the control plane goes away. */
   ticketSeconds: 90 * 60,
   ticketRenewMs: 30 * 60_000,
+  /** From a signing key's making until it signs, in seconds: a linked relay learns it within a heartbeat, one that restarts within minutes. */
+  signingKeyDelaySeconds: 10 * 60,
   /** A proof of possession is as old as its way and its clock make it, in seconds; it is remembered that long. */
   proofSeconds: 60,
   /** Proofs that a relay remembers at once, each of a ticket that was found good; one owner alone gets half of it. */

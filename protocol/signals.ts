@@ -117,13 +117,18 @@ export type EndedSession = z.infer<typeof EndedSession>;
 export const EndedKey = z.object({ key: KeyId, until: z.number().int() });
 export type EndedKey = z.infer<typeof EndedKey>;
 
+/** Public keys (RFC 7517). */
+const Jwks = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
+
 /** Relay object → relay node. */
 export const LinkSignal = z.discriminatedUnion("type", [
   z.object({ type: z.literal("pong") }),
+  /** The keys to verify tickets with are others now. */
+  z.object({ type: z.literal("keys"), jwks: Jwks }),
   /** Answer to `hello`: the keys to verify tickets with, and what ended while the relay was away. */
   z.object({
     type: z.literal("welcome"),
-    jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+    jwks: Jwks,
     ended: z.array(EndedSession),
   }),
   /** Another answer to `hello`: this relay is not taken, and why. */

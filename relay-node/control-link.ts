@@ -42,7 +42,7 @@ export interface ControlLink extends AsyncDisposable {
   tell(signal: RelaySignal): void;
 }
 
-/** Says hello on every connection and reports the load with each heartbeat; obeys `welcome` and `end`. */
+/** Says hello on every connection and reports the load with each heartbeat; obeys what comes back. */
 export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { relay, control, log } = options;
   const { promise: welcomed, resolve, reject } = Promise.withResolvers<void>();
@@ -77,6 +77,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
           return options.onPolicy(signal.ticket);
         case "raw":
           return options.onRaw(signal.ticket);
+        case "keys":
+          return options.onKeys(signal.jwks);
         case "welcome":
           return obeyWelcome(signal);
         case "pong":

@@ -23,6 +23,7 @@ Examples:
                                              a new account and its first key (operator only)
   rdv keys ls                                what keys there are, without their tokens
   rdv keys revoke k_…                        end a key, and within a minute what was opened with it
+  rdv keys rotate-signing                    make the next key that signs tickets (operator only)
 
 Scopes: expose (serve sessions as their agent), connect (reach them as a client), sessions (both, and list, invite and
 end them; the default), relays (join the fleet), admin (everything of the account). Without --name a key with expose
@@ -44,13 +45,14 @@ const AccountOption = CreateOptions.pick({ account: true });
 /** `rdv keys`: make, list and revoke the account's keys. */
 export function keysCommand(runtime: Runtime): Command {
   return new Command("keys")
-    .description("Make, list or revoke keys.")
+    .description("Make, list, revoke or rotate keys.")
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .addHelpText("after", examples)
     .addCommand(createCommand(runtime))
     .addCommand(listCommand(runtime), { isDefault: true })
-    .addCommand(revokeCommand(runtime));
+    .addCommand(revokeCommand(runtime))
+    .addCommand(rotateSigningCommand(runtime));
 }
 
 function createCommand(runtime: Runtime): Command {
@@ -102,6 +104,19 @@ function revokeCommand(runtime: Runtime): Command {
     });
 }
 
+function rotateSigningCommand(runtime: Runtime): Command {
+  return withCommonOptions(withClientOptions(new Command("rotate-signing")))
+    .description("make the next key that signs tickets; nothing that is open ends (operator only)")
+    .action(async (options: unknown) => {
+      const { output } = commonFrom(options, runtime);
+      const rotated = await clientFrom(options, runtime, runtime.signal).api.rotateSigningKey();
+      output.event(
+        { event: "signing-key", ...rotated },
+        `signing key ${rotated.kid} signs from ${short(rotated.signsFrom)}; tickets of the one before are good until ${short(rotated.oldUntil)}`,
+      );
+    });
+}
+
 function withAccountOption(name: string): Command {
   return withCommonOptions(withClientOptions(new Command(name))).option(
     "--account <id>",
@@ -126,8 +141,12 @@ function requestOf(options: z.infer<typeof CreateOptions>): CreateKey {
 
 function row(key: Key): string[] {
   const { id, createdAt, expiresAt, label } = key;
-  const short = (time: string): string => time.replace(/\.\d+Z$/, "Z");
   return [id, purpose(key), short(createdAt), expiresAt === null ? "-" : short(expiresAt), label];
+}
+
+/** A time without the part of a second. */
+function short(time: string): string {
+  return time.replace(/\.\d+Z$/, "Z");
 }
 
 /** What a key is for, as `expose my-desk` or `relays r_… eu-west`. */

@@ -16,6 +16,7 @@ import { problemResponse } from "../../control/problems.ts";
 import type { ControlEnv, Services } from "../../control/services.ts";
 import { createServices } from "../../control/services.ts";
 import { createSessionObject } from "../../control/session-object.ts";
+import type { SigningKeySource } from "../../control/signing-keys.ts";
 import { createDisposalStack } from "../../net/disposal-stack.ts";
 import { createHostCheck } from "../../net/host-check.ts";
 import type { HostCheck } from "../../net/host-check.ts";
@@ -46,8 +47,10 @@ export interface ControlHostOptions {
   /** The secrets of the control plane. */
   readonly env: Pick<
     ControlEnv,
-    "RDV_SIGNING_KEY" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL" | "RDV_NETWORK_URL"
+    "RDV_SIGNING_KEY" | "RDV_SIGNING_KEY_OTHER" | "RDV_ADMIN_KEY_HASH" | "RDV_PUBLIC_URL" | "RDV_NETWORK_URL"
   >;
+  /** Signing keys that this host keeps, in place of those in `env`. */
+  readonly signingKeys?: SigningKeySource;
   /** Addresses and ranges of the proxies that are believed about their clients; by default nobody. */
   readonly trustProxy?: readonly string[] | undefined;
   /** Names by which others reach this control plane, beside `host` and its public URL's. */
@@ -74,6 +77,7 @@ export async function createControlHost({
   port,
   stateDir,
   env: secrets,
+  signingKeys,
   trustProxy = [],
   names = [],
   log,
@@ -100,7 +104,7 @@ export async function createControlHost({
     adopt: upgrades.adopt,
     log,
   });
-  const services: Services = createServices({ ...secrets, ...classes });
+  const services: Services = createServices({ ...secrets, ...classes }, signingKeys);
   const app = createApp({
     ...services,
     onError: (error, requestId) => logFailure(log, error, requestId),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createControlHost } from "../../embedded/host/control-host.ts";
 import type { ControlHost } from "../../embedded/host/control-host.ts";
 import { loadSecrets } from "../../embedded/secrets.ts";
+import { createSigningKeyStore } from "../../embedded/signing-key-store.ts";
 import { silentLog } from "../../net/log.ts";
 import { createPump } from "../../net/create-pump.ts";
 import type { Pump } from "../../net/pump.ts";
@@ -18,6 +19,7 @@ import { createTempDir } from "../fixtures/temp-dir.ts";
 /** A real control plane and a real relay in this process, which can be stopped and started one by one. */
 export interface Place extends AsyncDisposable {
   readonly api: Api;
+  readonly stateDir: string;
   /** The best pump of this machine, of the relay and for agents. */
   readonly pump: Pump;
   readonly control: ControlHost;
@@ -28,21 +30,28 @@ export interface Place extends AsyncDisposable {
   startRelay(): Promise<void>;
 }
 
-export async function startPlace(): Promise<Place> {
+/** `now` is the clock of the signing keys. */
+export async function startPlace({ now = Date.now } = {}): Promise<Place> {
   const stack = new AsyncDisposableStack();
   const dir = stack.use(await createTempDir());
   const ports = stack.use(await claimPorts());
   const stateDir = join(dir.path, "state");
   mkdirSync(stateDir, { mode: 0o700 });
-  const { signingKey, ownerToken } = loadSecrets(stateDir);
+  const { ownerToken } = loadSecrets(stateDir);
   const env = {
-    RDV_SIGNING_KEY: JSON.stringify(signingKey),
     RDV_ADMIN_KEY_HASH: createHash("sha256").update(ownerToken).digest("hex"),
   };
   const id = await loadRelayId(stateDir);
   const pump = stack.use(await createPump({ choice: "auto", threads: 1, log: silentLog }));
   const openControl = async (): Promise<ControlHost> =>
-    await createControlHost({ host: "127.0.0.1", port: ports.port(0), stateDir, env, log: silentLog });
+    await createControlHost({
+      host: "127.0.0.1",
+      port: ports.port(0),
+      stateDir,
+      env,
+      signingKeys: createSigningKeyStore(stateDir, now),
+      log: silentLog,
+    });
   const openRelay = async (): Promise<RelayNode> => {
     const relay = await createRelayNode({
       id,
@@ -63,6 +72,7 @@ export async function startPlace(): Promise<Place> {
   let relay = await openRelay();
   return {
     api: createApi({ url: control.url, token: ownerToken }),
+    stateDir,
     pump,
     get control() {
       return control;

@@ -3,6 +3,9 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as z from "zod";
+import { loadSecrets } from "../../embedded/secrets.ts";
+import { createApi } from "../../protocol/client.ts";
+import { RotatedSigningKey } from "../../protocol/keys.ts";
 import { startProcess } from "../fixtures/processes.ts";
 import { runRdv } from "../fixtures/rdv.ts";
 import type { RdvOptions } from "../fixtures/rdv.ts";
@@ -15,6 +18,10 @@ async function run(args: readonly string[], place: RdvOptions): Promise<string> 
   const { code, stdout, stderr } = await runRdv(args, place);
   assert.equal(code, 0, stderr);
   return stdout;
+}
+
+async function publishedKids(url: string): Promise<unknown[]> {
+  return (await createApi({ url }).jwks()).keys.map(({ kid }) => kid);
 }
 
 async function createKey(place: RdvOptions, ...more: string[]): Promise<z.infer<typeof KeyEvent>> {
@@ -31,6 +38,25 @@ test("keys and logins on the command line", async (t) => {
   await t.test("without --json the token is all that is on stdout", async () => {
     assert.match(await run(["keys", "create", "--label", "plain"], up.place), /^rdv_admin_[\w-]{43}\n$/);
   });
+
+  await t.test(
+    "the running control plane rotates its signing key, and keeps it for its next start",
+    async () => {
+      const before = await publishedKids(up.control);
+      const rotated = RotatedSigningKey.parse(
+        JSON.parse(await run(["keys", "rotate-signing", "--json"], up.place)),
+      );
+      assert.deepEqual(await publishedKids(up.control), [...before, rotated.kid]);
+      assert.match(await run(["keys", "rotate-signing"], up.place), new RegExp(`${rotated.kid} signs from`));
+      const file = join(up.place.stateDir, "secrets.json");
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+      const { signingKeys } = loadSecrets(up.place.stateDir);
+      assert.deepEqual(
+        signingKeys.map(({ jwk }) => jwk.kid),
+        [...before, rotated.kid],
+      );
+    },
+  );
 
   await t.test("a key is created, listed without its token, and revoked", async () => {
     const { id, token = "" } = await createKey(up.place, "--label", "laptop", "--expires", "30d");

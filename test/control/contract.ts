@@ -18,6 +18,7 @@ import { describeRelays } from "./contract/relays.ts";
 import { createRig } from "./contract/rig.ts";
 import { describeRoutes } from "./contract/routes.ts";
 import { describeScopes } from "./contract/scopes.ts";
+import { testSigningKeys } from "./contract/signing-keys.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import type { ControlUnderTest, StartControl } from "./control-under-test.ts";
 import { adminToken, createSecrets } from "./control-under-test.ts";
@@ -57,6 +58,8 @@ export function describeControlPlane(hostName: string, start: StartControl): voi
     ])
       describePart(rig);
   });
+
+  testSigningKeys(hostName, start);
 
   test(
     `on ${hostName} a control plane without secrets answers nothing but healthz`,

@@ -11,6 +11,7 @@ export interface ControlUnderTest extends AsyncDisposable {
 
 export interface ControlSecrets {
   readonly RDV_SIGNING_KEY?: string;
+  readonly RDV_SIGNING_KEY_OTHER?: string;
   readonly RDV_ADMIN_KEY_HASH?: string;
 }
 
@@ -19,7 +20,7 @@ export type StartControl = (secrets: ControlSecrets) => Promise<ControlUnderTest
 export const adminToken = "rdv_admin_0123456789abcdefghij";
 
 /** Fresh secrets of a control plane whose administrator has `adminToken`. */
-export async function createSecrets(): Promise<Required<ControlSecrets>> {
+export async function createSecrets(): Promise<Required<Omit<ControlSecrets, "RDV_SIGNING_KEY_OTHER">>> {
   const { privateKey } = await generateKeyPair("EdDSA", { extractable: true });
   const jwk = { ...(await exportJWK(privateKey)), kid: "test" };
   return { RDV_SIGNING_KEY: JSON.stringify(jwk), RDV_ADMIN_KEY_HASH: sha256(adminToken) };

@@ -9,8 +9,8 @@ import type {
 import { createRegionObject } from "../../control/region-object.ts";
 import { createRelayObject } from "../../control/relay-object.ts";
 import type { ControlEnv, Services } from "../../control/services.ts";
+import { createServices } from "../../control/services.ts";
 import { createSessionObject } from "../../control/session-object.ts";
-import { createSigner } from "../../control/signer.ts";
 import { adminToken } from "./control-under-test.ts";
 import type { ControlSecrets } from "./control-under-test.ts";
 
@@ -161,7 +161,7 @@ export function createSimulation(secrets: ControlSecrets, random: () => number):
     GUESSES: namespace("GUESSES"),
     COUNTS: namespace("COUNTS"),
   };
-  const services: Services = { env, signer: createSigner(secrets.RDV_SIGNING_KEY), now: () => clock, random };
+  const services: Services = { ...createServices(env), now: () => clock, random };
 
   async function connect(className: keyof Objects, name: string, path: string): Promise<SimulatedSocket> {
     const key = `${className}/${name}`;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as z from "zod";
+import { configuredKeys } from "../../control/signing-keys.ts";
 import { createControlHost } from "../../embedded/host/control-host.ts";
 import { silentLog } from "../../net/log.ts";
 import { createApi } from "../../protocol/client.ts";
@@ -33,6 +34,15 @@ test("the secrets that are made open a control plane to the token that is shown,
   const other =
     (await run(process.execPath, [script("make-secrets.ts")])).stderr.trimEnd().split("\n").at(-1) ?? "";
   await assert.rejects(createApi({ url: control.url, token: other }).whoAmI(), { code: "unauthorized" });
+});
+
+test("a signing key for a rotation is made alone", async () => {
+  const key = await runOk(process.execPath, [script("make-secrets.ts"), "--signing-key"]);
+  const { RDV_SIGNING_KEY } = Secrets.parse(
+    JSON.parse(await runOk(process.execPath, [script("make-secrets.ts")])),
+  );
+  const env = { RDV_SIGNING_KEY, RDV_SIGNING_KEY_OTHER: key };
+  assert.equal(configuredKeys(env).read().published.length, 2);
 });
 
 test("the signing key is never written to a terminal", async () => {

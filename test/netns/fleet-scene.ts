@@ -103,10 +103,10 @@ export async function openFleet(ports = "20000-21999"): Promise<Fleet> {
   const agent = await agentRouter.host();
   const client = await (await internet.nat()).host();
   mkdirSync(join(folder, "control"), { mode: 0o700 });
-  const { signingKey, ownerToken: token } = loadSecrets(join(folder, "control"));
+  const { signingKeys, ownerToken: token } = loadSecrets(join(folder, "control"));
   const url = `http://${control.address}:${controlPort}`;
   const secrets = {
-    RDV_SIGNING_KEY: JSON.stringify(signingKey),
+    RDV_SIGNING_KEY: JSON.stringify(signingKeys[0]?.jwk),
     RDV_ADMIN_KEY_HASH: createHash("sha256").update(token).digest("hex"),
   };
 

@@ -78,11 +78,11 @@ async function startControl(
   stateDir: string,
 ): Promise<{ inside: string; token: string }> {
   mkdirSync(stateDir, { mode: 0o700 });
-  const { signingKey, ownerToken: token } = loadSecrets(stateDir);
+  const { signingKeys, ownerToken: token } = loadSecrets(stateDir);
   const program = fileURLToPath(new URL("control-process.ts", import.meta.url));
   const env = {
     ...process.env,
-    RDV_SIGNING_KEY: JSON.stringify(signingKey),
+    RDV_SIGNING_KEY: JSON.stringify(signingKeys[0]?.jwk),
     RDV_ADMIN_KEY_HASH: createHash("sha256").update(token).digest("hex"),
   };
   const args = [program, stateDir, machine.address, "8787"];

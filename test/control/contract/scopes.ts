@@ -26,6 +26,7 @@ const table: Readonly<Record<string, readonly Scope[]>> = {
   "GET /v1/relays/candidates": ["expose", "sessions", "admin"],
   "POST /v1/relays/:id/drain": ["admin"],
   "POST /v1/relays/:id/rekey": ["admin"],
+  "POST /v1/signing-keys": ["admin"],
   "DELETE /v1/relays/:id": ["admin"],
   "GET /v1/relays/:id/link": ["relays", "admin"],
   "GET /metrics": ["admin"],
