@@ -71,6 +71,9 @@ test(
     await using other = paste("python3", [requireTool("setpriv"), "--reuid", "65534"]);
     const { code } = await within(15_000, other.exited, () => describe("another user", other));
     assert.equal(code, 1);
-    assert.match(other.output().stderr, /rdv: Another machine has used this invitation; ask for a new one/);
+    assert.match(
+      other.output().stderr,
+      /rdv: the invitation was refused: Another machine has used this invitation; ask for a new one/,
+    );
   },
 );
